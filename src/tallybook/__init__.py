@@ -1,0 +1,1 @@
+"""Tallybook: the ledger of model calls."""

@@ -1,0 +1,185 @@
+"""The only reader of the environment and of `tallybook.toml`.
+
+Order, first wins: arguments in code, `TALLYBOOK_…` variables, the six names of S5
+(`LLM_TELEMETRY_…`), `tallybook.toml` beside the folder or above the working directory, defaults.
+`docs/settings.md` lists every setting; a test holds the list and this file together.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from tallybook.model.errors import SettingError
+from tallybook.model.limits import RETENTION_DAYS, STORAGE_MAX_MB
+
+Bodies = Literal["none", "preview", "full"]
+Fsync = Literal["never", "always"]
+StreamUsage = Literal["auto", "never"]
+
+FOLDER_NAME = ".llm-telemetry"
+FILE_NAME = "tallybook.toml"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting, resolved. Sizes and ages carry their unit."""
+
+    folder: Path
+    enabled: bool = True
+    """The one switch that turns everything off."""
+    prompts: Bodies = "none"
+    responses: Bodies = "none"
+    fsync: Fsync = "never"
+    """`always`: each record survives power loss, at the cost of one fsync a call."""
+    stream_usage: StreamUsage = "auto"
+    """`auto` asks OpenAI-shaped streams for their usage and hides the extra chunk from a caller who did not."""
+    redact: bool = True
+    redact_patterns: tuple[str, ...] = ()
+    """Further regular expressions whose matches are replaced before writing."""
+    project: str | None = None
+    environment: str | None = None
+    user_id: str | None = None
+    retention_days: int = RETENTION_DAYS
+    body_retention_days: int | None = None
+    storage_max_mb: int = STORAGE_MAX_MB
+    timezone: str | None = None
+    currency: str = "USD"
+    prices_file: Path | None = None
+    rates_file: Path | None = None
+
+
+class Name(NamedTuple):
+    """One setting's names: variable, S5's variable if it has one, key in the file, and how its text is read."""
+
+    field: str
+    variable: str
+    seed: str | None
+    read: Callable[[str], Any]
+
+
+def _bool(text: str) -> bool:
+    lowered = text.strip().lower()
+    if lowered in ("1", "true", "yes", "on"):
+        return True
+    if lowered in ("0", "false", "no", "off", ""):
+        return False
+    raise ValueError("must be true or false")
+
+
+def _bodies(text: str) -> str:
+    lowered = text.strip().lower()
+    if lowered in ("none", "preview", "full"):
+        return lowered
+    return "full" if _bool(lowered) else "none"
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError("must not be negative")
+    return value
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        lowered = text.strip().lower()
+        if lowered not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
+        return lowered
+
+    return read
+
+
+def _patterns(text: str) -> tuple[str, ...]:
+    return tuple(line for line in text.splitlines() if line.strip())
+
+
+NAMES: tuple[Name, ...] = (
+    Name("enabled", "TALLYBOOK_ENABLED", "LLM_TELEMETRY_STORAGE_ENABLED", _bool),
+    Name("folder", "TALLYBOOK_DIR", "LLM_TELEMETRY_DIR", Path),
+    Name("prompts", "TALLYBOOK_PROMPTS", "LLM_STORE_PROMPTS", _bodies),
+    Name("responses", "TALLYBOOK_RESPONSES", "LLM_STORE_RESPONSES", _bodies),
+    Name("retention_days", "TALLYBOOK_RETENTION_DAYS", "LLM_RETENTION_DAYS", _count),
+    Name("storage_max_mb", "TALLYBOOK_STORAGE_MAX_MB", "LLM_STORAGE_MAX_SIZE_MB", _count),
+    Name("body_retention_days", "TALLYBOOK_BODY_RETENTION_DAYS", None, _count),
+    Name("fsync", "TALLYBOOK_FSYNC", None, _choice("never", "always")),
+    Name("stream_usage", "TALLYBOOK_STREAM_USAGE", None, _choice("auto", "never")),
+    Name("redact", "TALLYBOOK_REDACT", None, _bool),
+    Name("redact_patterns", "TALLYBOOK_REDACT_PATTERNS", None, _patterns),
+    Name("project", "TALLYBOOK_PROJECT", None, str),
+    Name("environment", "TALLYBOOK_ENVIRONMENT", None, str),
+    Name("user_id", "TALLYBOOK_USER", None, str),
+    Name("timezone", "TALLYBOOK_TIMEZONE", None, str),
+    Name("currency", "TALLYBOOK_CURRENCY", None, str),
+    Name("prices_file", "TALLYBOOK_PRICES", None, Path),
+    Name("rates_file", "TALLYBOOK_RATES", None, Path),
+)
+
+
+def _find_above(start: Path, name: str) -> Path | None:
+    for place in (start, *start.parents):
+        candidate = place / name
+        if candidate.exists():
+            return candidate
+    return None
+
+
+def default_folder(cwd: Path) -> Path:
+    """An existing `.llm-telemetry/` here or above, else the user's data folder, so that all projects add up."""
+    found = _find_above(cwd, FOLDER_NAME)
+    if found is not None and found.is_dir():
+        return found
+    import platformdirs  # here, because an explicit folder needs it not (3 ms)
+
+    return Path(platformdirs.user_data_dir("tallybook", appauthor=False))
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingError(f"{path}: {error}", hint="mend the file or remove it") from error
+    known = {name.field: name for name in NAMES}
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key == "dir":
+            key = "folder"
+        if key not in known:
+            raise SettingError(f"{path}: unknown setting {key!r}", hint=f"known: {', '.join(sorted(known))}")
+        text = "\n".join(value) if isinstance(value, list) else str(value)
+        try:
+            values[key] = known[key].read(text)
+        except ValueError as error:
+            raise SettingError(f"{path}: {key} = {value!r}: {error}") from error
+        if key in ("folder", "prices_file", "rates_file"):
+            values[key] = (path.parent / values[key]).resolve()
+    return values
+
+
+def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None, **given: Any) -> Settings:
+    """The settings in force. Raises SettingError that names the setting, its value and what is allowed."""
+    environ = os.environ if environ is None else environ
+    cwd = Path.cwd() if cwd is None else cwd
+    values: dict[str, Any] = {}
+    file = environ.get("TALLYBOOK_CONFIG")
+    path = Path(file) if file else _find_above(cwd, FILE_NAME)
+    if path is not None:
+        values.update(_from_file(path))
+    for name in NAMES:
+        for variable in (name.variable, name.seed):
+            text = environ.get(variable) if variable else None
+            if text is None or (text == "" and name.read is not _bool):
+                continue
+            try:
+                values[name.field] = name.read(text)
+            except ValueError as error:
+                raise SettingError(f"{variable}={text!r}: {error}", hint="see docs/settings.md") from error
+            break
+    values.update({key: value for key, value in given.items() if value is not None})
+    folder = Path(values.pop("folder", None) or default_folder(cwd)).expanduser()
+    return Settings(folder=folder if folder.is_absolute() else cwd / folder, **values)

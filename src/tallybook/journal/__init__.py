@@ -1,0 +1,1 @@
+"""The journal: append-only JSON lines by day, one segment a process. It knows lines, not records."""

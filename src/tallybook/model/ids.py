@@ -1,0 +1,30 @@
+"""Identifiers: UUID version 7 (RFC 9562), whose first 48 bits are milliseconds since 1970.
+
+Pure: the caller hands in time and randomness. Because the id tells its time, an id leads to
+its day and from there to its file.
+"""
+
+from __future__ import annotations
+
+import re
+
+_UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$")
+
+
+def uuid7(unix_ms: int, random_74_bits: int) -> str:
+    """Text of a UUIDv7 from milliseconds since 1970 and 74 random bits."""
+    a = random_74_bits >> 62
+    b = random_74_bits & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+    text = "%012x7%03x%016x" % (unix_ms, a, b)  # noqa: UP031  (the fastest form, measured)
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def is_uuid7(text: str) -> bool:
+    """Whether `text` is a UUIDv7 in canonical lower case form."""
+    match = _UUID.match(text)
+    return match is not None and match.group(1) == "7"
+
+
+def unix_ms_of(call_id: str) -> int | None:
+    """Milliseconds since 1970 in a UUIDv7; `None` for any other text."""
+    return int(call_id[:8] + call_id[9:13], 16) if is_uuid7(call_id) else None

@@ -1,0 +1,46 @@
+"""Every limit of the product, with its reason and what happens beyond it."""
+
+from __future__ import annotations
+
+PREVIEW_CHARS = 1_000
+"""First characters of a prompt or response kept as preview (S4). Beyond: cut."""
+
+ERROR_MESSAGE_CHARS = 2_000
+"""An error message in a record. Beyond: cut; providers echo whole requests in errors."""
+
+FIELD_CHARS = 1_000
+"""Any identifier or tag handed in by the application. Beyond: cut and flagged `field_cut`."""
+
+METADATA_BYTES = 16_384
+"""Metadata of a record as JSON. Beyond: dropped and flagged `metadata_dropped`; lines stay readable."""
+
+RECORD_BYTES = 1_048_576
+"""One line of the journal. Beyond: raw usage and parameters are left out, flagged `record_cut`."""
+
+BODY_BYTES = 8_388_608
+"""One stored body. Beyond: cut, `truncated` with the original size. Base64 data are replaced by a reference."""
+
+STREAM_BUFFER_BYTES = 262_144
+"""Raw stream bytes kept before they are parsed. Beyond: parsed in between, so memory stays flat."""
+
+SEGMENT_BYTES = 33_554_432
+"""A journal segment is rotated here, so that the sealer may take it while its writer lives."""
+
+SEAL_ROWS = 50_000
+SEAL_BYTES = 33_554_432
+SEAL_AGE_S = 600
+SEAL_SEGMENTS = 500
+"""Sealing is due at any of these: hot lines are what every question must read anew."""
+
+SEGMENT_GRACE_S = 30
+"""Sealed segments are removed this long after, for readers that listed them just before."""
+
+ROW_GROUP_ROWS = 61_440
+"""Rows of a Parquet row group: one call by id costs one row group's decoding."""
+
+PROMOTED_KEYS = 8
+"""Metadata keys that get a column of their own when sealing: the most used ones of the batch."""
+
+RETENTION_DAYS = 30
+STORAGE_MAX_MB = 100
+"""Defaults of S5."""

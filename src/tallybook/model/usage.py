@@ -1,0 +1,69 @@
+"""Token accounting of one call, in one normal form for all providers.
+
+`input_tokens` and `output_tokens` are totals as billed; every other token field is a
+part of one of them. `None` is unknown and never equals 0. The names follow
+OpenTelemetry's GenAI conventions; the rules by provider stand in `providers/`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+INPUT_PARTS = ("cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
+"""Parts of the input that exclude each other: cached, written to the cache, or neither."""
+
+INPUT_MODALITIES = ("input_audio_tokens", "input_image_tokens")
+"""Parts of the input by modality; they overlap the cache parts and exclude each other."""
+
+OUTPUT_PARTS = ("reasoning_tokens", "output_audio_tokens", "output_image_tokens")
+"""Parts of the output; what is left of the total is visible text."""
+
+TOKEN_FIELDS = ("input_tokens", "output_tokens", *INPUT_PARTS, *INPUT_MODALITIES, *OUTPUT_PARTS)
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one call consumed. All token fields count tokens; `None` means not told."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_5m_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    output_image_tokens: int | None = None
+    requests: dict[str, int] = {}
+    """Uses of server-side tools, by kind: `web_search`, `web_fetch`, `code_execution`, `file_search` …"""
+    quantities: dict[str, int] = {}
+    """Billed things that are not tokens: `audio_ms`, `characters`, `images`, `search_units`, `pages`."""
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Input and output together; `None` only when both are unknown."""
+        if self.input_tokens is None and self.output_tokens is None:
+            return None
+        return (self.input_tokens or 0) + (self.output_tokens or 0)
+
+
+def faults(usage: Usage) -> tuple[str, ...]:
+    """Names of the accounting rules that `usage` breaks; empty for a sound one.
+
+    Checked on every record: no negative count, and no part greater than its total.
+    What a provider sent against that is kept raw and flagged, never silently mended.
+    """
+    found: list[str] = []
+    for name in TOKEN_FIELDS:
+        value = getattr(usage, name)
+        if value is not None and value < 0:
+            found.append("negative_tokens")
+            break
+    for total, parts in (
+        (usage.input_tokens, INPUT_PARTS),
+        (usage.input_tokens, INPUT_MODALITIES),
+        (usage.output_tokens, OUTPUT_PARTS),
+    ):
+        if total is not None and sum(getattr(usage, part) or 0 for part in parts) > total:
+            found.append("parts_exceed_input" if parts is not OUTPUT_PARTS else "parts_exceed_output")
+    return tuple(dict.fromkeys(found))

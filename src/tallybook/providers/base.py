@@ -1,0 +1,86 @@
+"""What every wire format offers: pure functions from a payload to what the ledger keeps of it.
+
+A format never imports a provider's SDK, does no I/O and knows no clock. It is used alike by the
+patched SDKs (which hand in the raw bytes of response or stream), the gateway and the importers.
+Unknown events, fields and types never raise: they are passed over, and what cannot be understood
+leaves `None` (unknown), never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from tallybook.model.call import ToolCall
+from tallybook.model.usage import Usage
+
+Payload = Mapping[str, Any]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request body tells."""
+
+    model: str | None = None
+    is_stream: bool = False
+    prompt: Any = None
+    """The part to hash, preview and store: messages, input, contents, prompt (with system text where apart)."""
+    parameters: dict[str, Any] = {}
+    """Scalar parameters that bear on cost or quality, as sent."""
+    quantities: dict[str, int] = {}
+    """Billed things known from the request alone: `characters` of speech input, `images` asked."""
+
+
+class Parsed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a response tells, whole or from a stream."""
+
+    usage: Usage | None = None
+    """`None` when the response carried no usage."""
+    usage_raw: Any = None
+    response_id: str | None = None
+    response_model: str | None = None
+    service_tier: str | None = None
+    cost_nanousd: int | None = None
+    """A cost that the provider itself states."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reasons: tuple[str, ...] = ()
+    text: str | None = None
+    """Visible text of the first choice (all text parts joined); `None` for embeddings, audio, images."""
+    reasoning_chars: int = 0
+    """Characters of reasoning text seen, for estimates of broken streams."""
+    error_type: str | None = None
+    error_message: str | None = None
+    is_complete: bool = True
+    """False for a stream whose terminal event was not seen, or a response still in progress."""
+    flags: tuple[str, ...] = ()
+
+
+class Stream(Protocol):
+    """Accumulates a stream. Cumulative usage: the last value wins, never a sum."""
+
+    def feed(self, event: Payload) -> bool:
+        """Take one decoded event; True when it carries content (text, reasoning, tool argument)."""
+        ...
+
+    def feed_bytes(self, raw: bytes) -> None:
+        """Take whole raw SSE events (ending at an event boundary), fast: equal to `feed` for each of them."""
+        ...
+
+    def result(self) -> Parsed:
+        """What was seen so far; `is_complete` is False when the terminal event was not among it."""
+        ...
+
+
+class Format(NamedTuple):
+    """One wire format: an endpoint's request, response and stream."""
+
+    name: str
+    """`openai.chat`, `anthropic.messages`, `google.generate` …"""
+    operation: str
+    """The call's operation (`model.call.OPERATIONS`)."""
+    asked: Callable[[Payload, str], Asked]
+    """(request body, URL or path) to what was asked. The URL matters where it holds the model (Gemini, Azure)."""
+    parse: Callable[[bytes], Parsed]
+    """Raw JSON body of a whole response. Never raises: bytes that are no JSON give an empty `Parsed`."""
+    stream: Callable[[], Stream] | None = None

@@ -1,0 +1,143 @@
+"""The two interfaces that everything above storage speaks to.
+
+`CallStore` holds facts, which never change once written except by amendments; `StateStore` holds
+the little that people and followers change. Each has a memory implementation, obviously right and
+the reference in the contract tests, and an embedded one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from tallybook.model.call import Call, Run, Step
+from tallybook.model.question import Answer, Filter, Question
+
+
+class Appended(NamedTuple):
+    """How many records were written, and how many were skipped because they were present."""
+
+    written: int
+    skipped: int
+
+
+class Removed(NamedTuple):
+    """What retention took away: calls (facts), bodies' files and bytes; totals stay in the summaries."""
+
+    calls: int
+    files: int
+    bytes: int
+    days: tuple[str, ...] = ()
+
+
+class Warned(NamedTuple):
+    """A file that is set aside, and why: the rest is served."""
+
+    path: str
+    offset: int | None
+    reason: str
+
+
+class CallStore(Protocol):
+    """Facts about model calls. Reading takes no lock and is never older than the last write."""
+
+    def append(self, calls: Sequence[Call], steps: Sequence[Step] = ()) -> Appended:
+        """Write all or nothing. Calls whose `call_id` is present, or whose (`provider`, `response_id`) is, are one call.
+
+        When this returns, the calls survive the process being killed.
+        """
+        ...
+
+    def ask(self, question: Question) -> Answer:
+        """Answer a question. Raises InputError that names an unknown measure, dimension, field or zone."""
+        ...
+
+    def call(self, call_id: str) -> Call | None:
+        """One call with its cost, by id or by a unique prefix of at least 8 characters; `None` when absent."""
+        ...
+
+    def calls(
+        self,
+        filters: Sequence[Filter] = (),
+        *,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        limit: int = 50,
+        before: tuple[int, str] | None = None,
+        oldest_first: bool = False,
+    ) -> list[Call]:
+        """Calls with their costs, newest first; `before` is the (started_at_us, call_id) of the last one seen (keyset)."""
+        ...
+
+    def scan(
+        self, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
+    ) -> Iterator[list[Call]]:
+        """All matching calls, oldest first, in batches: for exports. Memory stays bounded."""
+        ...
+
+    def run_calls(self, run_id: str) -> tuple[list[Call], list[Step]]:
+        """All calls and steps of a run, in order of start."""
+        ...
+
+    def runs(
+        self,
+        filters: Sequence[Filter] = (),
+        *,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        limit: int = 50,
+        before: tuple[int, str] | None = None,
+    ) -> list[Run]:
+        """Runs with totals over their calls, latest activity first; `before` is (updated_at_us, run_id)."""
+        ...
+
+    def body(self, call_id: str) -> dict[str, Any] | None:
+        """Stored prompt and response of a call: `{"prompt", "response"}`; `None` when bodies were not kept."""
+        ...
+
+    def sql(self, text: str, *, limit: int | None = None) -> Answer:
+        """One read-only SELECT over the views `calls`, `tool_calls`, `runs`, `prompts`. Raises InputError otherwise."""
+        ...
+
+    def warnings(self) -> list[Warned]:
+        """Files set aside so far, with offset and reason."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections."""
+        ...
+
+
+class StateStore(Protocol):
+    """Small mutable state. Every method is one transaction."""
+
+    def offsets(self) -> dict[str, int]:
+        """Bytes of each journal segment that the follower has taken in, by path relative to the folder."""
+        ...
+
+    def follow(self, runs: Sequence[Run], offsets: dict[str, int]) -> None:
+        """Add the runs' figures (deltas) to the stored totals and advance the offsets, in one transaction.
+
+        So a line counts exactly once, whatever crashes.
+        """
+        ...
+
+    def run(self, run_id: str) -> Run | None:
+        """One run with its totals."""
+        ...
+
+    def runs(self, *, limit: int = 50, before: tuple[int, str] | None = None) -> list[Run]:
+        """Runs, latest `updated_at_us` first; `before` is (updated_at_us, run_id) of the last one seen."""
+        ...
+
+    def setting(self, key: str) -> str | None:
+        """A stored value: sealing marks, importer offsets, cached prices."""
+        ...
+
+    def set_setting(self, key: str, value: str | None) -> None:
+        """Store or, with `None`, remove a value."""
+        ...
+
+    def close(self) -> None:
+        """Release the connection."""
+        ...
