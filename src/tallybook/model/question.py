@@ -39,7 +39,8 @@ TOOL_MEASURES = ("uses", "failures", "duration_avg_us", "duration_p95_us", "call
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """One condition. `field` is a dimension, `metadata.<key>`, `call_id`, `duration_us`, `cost_nanousd` or a token field.
+    """One condition. `field` is a dimension, `metadata.<key>`, `call_id`, `duration_us`, `cost_nanousd` or a token field,
+    or `operation_or_name`: the value is the call's operation or its name (what `--operation` means); ops eq, ne, in, not_in.
 
     `contains` is a case-insensitive substring; `exists` and `missing` ignore `value`.
     """

@@ -99,6 +99,15 @@ class CallStore(Protocol):
         """One read-only SELECT over the views `calls`, `tool_calls`, `runs`, `prompts`. Raises InputError otherwise."""
         ...
 
+    def export_parquet(
+        self, path: str, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
+    ) -> int:
+        """Write matching calls to one Parquet file at `path`, as the view `calls` shows them; the number of rows.
+
+        Never holds the whole result. Raises InputError where the store cannot write Parquet (memory).
+        """
+        ...
+
     def warnings(self) -> list[Warned]:
         """Files set aside so far, with offset and reason."""
         ...
