@@ -1,0 +1,1 @@
+"""From the journal onwards: following, sealing, retention, summaries. No HTTP types."""

@@ -42,7 +42,7 @@ class CallStore(Protocol):
     """Facts about model calls. Reading takes no lock and is never older than the last write."""
 
     def append(self, calls: Sequence[Call], steps: Sequence[Step] = ()) -> Appended:
-        """Write all or nothing. Calls whose `call_id` is present, or whose (`provider`, `response_id`) is, are one call.
+        """Write all or nothing. Calls of the same `call_id`, or the same (`provider`, `response_id`), are one call.
 
         When this returns, the calls survive the process being killed.
         """
@@ -66,7 +66,7 @@ class CallStore(Protocol):
         before: tuple[int, str] | None = None,
         oldest_first: bool = False,
     ) -> list[Call]:
-        """Calls with their costs, newest first; `before` is the (started_at_us, call_id) of the last one seen (keyset)."""
+        """Calls with their costs, newest first; `before` is the (started_at_us, call_id) of the last one seen."""
         ...
 
     def scan(

@@ -1,0 +1,1 @@
+"""The embedded `StateStore`: one SQLite file, `state.db`."""

@@ -1,0 +1,537 @@
+"""The reference store: every call in a list, every answer by a plain loop.
+
+It is there to be obviously right: the contract tests hold the embedded store against it. It
+keeps nothing when the process ends and knows no SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tallybook.model.call import Call, Cost, Run, Step
+from tallybook.model.errors import InputError
+from tallybook.model.question import Answer, Filter, Question
+from tallybook.model.usage import Usage
+from tallybook.store.base import Appended, Warned
+from tallybook.store.check import METADATA, checked_filters, checked_question, columns_of, zone_of
+
+BATCH_CALLS = 1_000
+PREFIX_CHARS = 8
+
+Pricer = Callable[[Call], Cost]
+
+
+class Use(NamedTuple):
+    """One use of a tool: asked for by a model, executed by the application, or both."""
+
+    tool: str
+    call: Call | None
+    run_id: str | None
+    server_side: bool
+    duration_us: int | None
+    failed: bool
+    at_us: int
+
+
+def run_of(call: Call) -> str | None:
+    """The run a call belongs to: its own, else its session."""
+    return call.run_id if call.run_id is not None else call.session_id
+
+
+def _unpriced(call: Call) -> Cost:
+    """The cost where no prices were handed in: what was stated, else unknown."""
+    return call.cost if call.cost is not None else Cost(reasons=("no_prices",))
+
+
+def has_usage(call: Call) -> bool:
+    """Whether the call knows any token count."""
+    return call.usage.input_tokens is not None or call.usage.output_tokens is not None
+
+
+def _rank(call: Call) -> tuple[bool, bool, int, str]:
+    """Of two records of one call the smaller stays: with usage, then first-hand, then the earlier."""
+    return (not has_usage(call), call.may_repeat, call.started_at_us, call.call_id)
+
+
+def _text(value: Any) -> str | None:
+    """A metadata value as the text that is grouped and filtered by."""
+    if value is None or isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode()
+
+
+def cache_write_tokens(usage: Usage) -> int | None:
+    """Tokens written to the cache for either length of time."""
+    parts = [part for part in (usage.cache_write_5m_tokens, usage.cache_write_1h_tokens) if part is not None]
+    return sum(parts) if parts else None
+
+
+def _field(call: Call, name: str, local: datetime) -> Any:
+    """One dimension or field of a call; `tag` gives the tuple of tags."""
+    if name.startswith(METADATA):
+        return _text(call.metadata.get(name.removeprefix(METADATA)))
+    match name:
+        case "task":
+            return call.name if call.name is not None else call.operation
+        case "model":
+            return call.response_model if call.response_model is not None else call.model
+        case "run_id":
+            return run_of(call)
+        case "tag":
+            return call.tags
+        case "hour_of_day":
+            return local.hour
+        case "day_of_week":
+            return local.weekday()
+        case "cost_status":
+            return call.cost.status if call.cost else "unpriced"
+        case "cost_nanousd":
+            return call.cost.total_nanousd if call.cost else None
+        case "total_tokens":
+            return call.usage.total_tokens
+        case _:
+            return getattr(call, name) if name in Call.__struct_fields__ else getattr(call.usage, name)
+
+
+def _holds(value: Any, given: Filter) -> bool:
+    """Whether one value fulfils a filter. An unknown value is only `missing`, `ne` and `not_in`."""
+    match given.op:
+        case "exists":
+            return value is not None
+        case "missing":
+            return value is None
+        case "eq":
+            return bool(value == given.value)
+        case "ne":
+            return bool(value != given.value)
+        case "in":
+            return value is not None and value in given.value
+        case "not_in":
+            return value is None or value not in given.value
+        case "contains":
+            return value is not None and given.value.lower() in str(value).lower()
+    if value is None:
+        return False
+    if isinstance(given.value, int | float) and isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return False
+    return bool(value >= given.value if given.op == "gte" else value < given.value)
+
+
+def _matches(call: Call, filters: Sequence[Filter], local: datetime) -> bool:
+    for given in filters:
+        value = _field(call, given.field, local)
+        if given.field == "tag":
+            if given.op in ("ne", "not_in", "missing"):
+                opposite: Any = {"ne": "eq", "not_in": "in", "missing": "exists"}[given.op]
+                if any(_holds(tag, Filter("tag", opposite, given.value)) for tag in value):
+                    return False
+            elif not any(_holds(tag, given) for tag in value):
+                return False
+        elif not _holds(value, given):
+            return False
+    return True
+
+
+def _local(at_us: int, zone: Any) -> datetime:
+    return datetime.fromtimestamp(at_us // 1_000_000, zone)
+
+
+def _bucket(local: datetime, grain: str) -> str:
+    """Local start of the bucket as ISO text."""
+    if grain == "hour":
+        return local.strftime("%Y-%m-%dT%H")
+    day = local.date()
+    if grain == "week":
+        day -= timedelta(days=day.weekday())
+    elif grain == "month":
+        day = day.replace(day=1)
+    return day.isoformat()
+
+
+def _known(values: Sequence[Any]) -> list[Any]:
+    return [value for value in values if value is not None]
+
+
+def _sum(values: Sequence[Any]) -> int | None:
+    known = _known(values)
+    return sum(known) if known else None
+
+
+def _percentile(values: Sequence[Any], percent: int) -> int | None:
+    """Nearest rank: the smallest value that at least `percent` of the known values do not exceed."""
+    known = sorted(_known(values))
+    return known[-(-len(known) * percent // 100) - 1] if known else None
+
+
+def _average(values: Sequence[Any]) -> int | None:
+    known = _known(values)
+    return sum(known) // len(known) if known else None
+
+
+def _measure(name: str, calls: Sequence[Call]) -> Any:
+    costs = [call.cost.total_nanousd if call.cost else None for call in calls]
+    durations = [call.duration_us for call in calls]
+    match name:
+        case "calls":
+            return len(calls)
+        case "errors":
+            return sum(call.status == "error" for call in calls)
+        case "cost_nanousd":
+            return _sum(costs)
+        case "priced_calls":
+            return len(_known(costs))
+        case "unpriced_calls":
+            return costs.count(None)
+        case "estimated_calls":
+            return sum(call.cost is not None and call.cost.status == "estimated" for call in calls)
+        case "users":
+            return len({call.user_id for call in calls} - {None})
+        case "runs":
+            return len({run_of(call) for call in calls} - {None})
+        case "sessions":
+            return len({call.session_id for call in calls} - {None})
+        case "tool_calls":
+            return sum(len(call.tool_calls) for call in calls)
+        case "duration_sum_us":
+            return _sum(durations)
+        case "duration_max_us":
+            return max(_known(durations), default=None)
+        case "duration_avg_us":
+            return _average(durations)
+        case "duration_p50_us" | "duration_p95_us" | "duration_p99_us":
+            return _percentile(durations, int(name[10:12]))
+        case "ttft_p50_us" | "ttft_p95_us":
+            return _percentile([call.ttft_us for call in calls], int(name[6:8]))
+        case "first_at_us":
+            return min((call.started_at_us for call in calls), default=None)
+        case "last_at_us":
+            return max((call.started_at_us for call in calls), default=None)
+        case "cache_write_tokens":
+            return _sum([cache_write_tokens(call.usage) for call in calls])
+        case _:
+            return _sum([getattr(call.usage, name) for call in calls])
+
+
+def _tool_measure(name: str, uses: Sequence[Use]) -> Any:
+    durations = [use.duration_us for use in uses]
+    match name:
+        case "uses":
+            return len(uses)
+        case "failures":
+            return sum(use.failed for use in uses)
+        case "duration_avg_us":
+            return _average(durations)
+        case "duration_p95_us":
+            return _percentile(durations, 95)
+        case "calls":
+            return len({use.call.call_id for use in uses if use.call is not None})
+        case "runs":
+            return len({use.run_id for use in uses} - {None})
+        case _:
+            return max((use.at_us for use in uses), default=None)
+
+
+def _use_field(use: Use, name: str) -> Any:
+    if name == "tool":
+        return use.tool
+    if name in ("server_side", "run_id"):
+        return getattr(use, name)
+    return None if use.call is None else _field(use.call, name, datetime.min)
+
+
+def _sorted(question: Question, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows in the question's order; unknown values last in either direction."""
+    columns = columns_of(question)
+    for name, direction in reversed(question.order):
+        at = columns.index(name)
+        known = sorted((r for r in rows if r[at] is not None), key=lambda r: r[at], reverse=direction == "desc")
+        rows = known + [row for row in rows if row[at] is None]
+    return rows if question.limit is None else rows[: question.limit]
+
+
+class MemoryStore:
+    """A `CallStore` in plain Python. `price` gives the cost of a call that states none."""
+
+    def __init__(self, price: Pricer = _unpriced) -> None:
+        self._price = price
+        self._lines: list[Call] = []
+        self._steps: list[Step] = []
+        self._bodies: dict[str, dict[str, Any]] = {}
+
+    def append(self, calls: Sequence[Call], steps: Sequence[Step] = ()) -> Appended:
+        """See `CallStore.append`; a better record of a known call takes its place."""
+        before = len(self._kept())
+        self._lines.extend(calls)
+        self._steps.extend(steps)
+        written = len(self._kept()) - before
+        return Appended(written, len(calls) - written)
+
+    def keep_body(self, call_id: str, prompt: Any = None, response: Any = None) -> None:
+        """Store prompt and response of a call."""
+        self._bodies[call_id] = {"prompt": prompt, "response": response}
+
+    def _kept(self) -> list[Call]:
+        """One record of each call with its cost, by start and id."""
+        by_id: dict[str, Call] = {}
+        for call in sorted(self._lines, key=_rank):
+            by_id.setdefault(call.call_id, call)
+        by_response: dict[Any, Call] = {}
+        for call in by_id.values():
+            key = call.call_id if call.response_id is None else (call.provider, call.response_id)
+            by_response.setdefault(key, call)
+        kept = sorted(by_response.values(), key=lambda call: (call.started_at_us, call.call_id))
+        return [msgspec.structs.replace(call, cost=self._price(call)) for call in kept]
+
+    def _selected(
+        self, filters: Sequence[Filter], since_us: int | None, until_us: int | None, zone: str = "UTC"
+    ) -> list[Call]:
+        place = zone_of(zone)
+        return [
+            call
+            for call in self._kept()
+            if (since_us is None or call.started_at_us >= since_us)
+            and (until_us is None or call.started_at_us < until_us)
+            and _matches(call, filters, _local(call.started_at_us, place))
+        ]
+
+    def _uses(self) -> list[Use]:
+        """Uses of tools: those asked for, joined with their execution by id, and those only executed."""
+        executed = {s.tool_call_id: s for s in self._steps if s.kind == "tool" and s.tool_call_id is not None}
+        uses: list[Use] = []
+        asked: set[str] = set()
+        for call in self._kept():
+            for tool in call.tool_calls:
+                step = executed.get(tool.id) if tool.id is not None and tool.id not in asked else None
+                if tool.id is not None:
+                    if tool.id in asked:
+                        continue
+                    asked.add(tool.id)
+                duration = tool.duration_us if tool.duration_us is not None or step is None else step.duration_us
+                failed = tool.error is not None or (step is not None and step.status == "error")
+                uses.append(Use(tool.name, call, run_of(call), tool.server_side, duration, failed, call.started_at_us))
+        for step in self._steps:
+            if step.kind == "tool" and step.tool_call_id not in asked:
+                failed = step.status == "error"
+                uses.append(Use(step.name, None, step.run_id, False, step.duration_us, failed, step.started_at_us))
+                if step.tool_call_id is not None:
+                    asked.add(step.tool_call_id)
+        return uses
+
+    def ask(self, question: Question) -> Answer:
+        """See `CallStore.ask`."""
+        question = checked_question(question)
+        zone = zone_of(question.zone)
+        groups: dict[tuple[Any, ...], list[Any]] = {}
+        if not question.dimensions and question.grain is None:
+            groups[()] = []
+        is_tools = question.source == "tool_calls"
+        for item, at_us in self._items(question):
+            local = _local(at_us, zone)
+            keys: list[tuple[Any, ...]] = [(_bucket(local, question.grain),) if question.grain else ()]
+            for name in question.dimensions:
+                value = _use_field(item, name) if is_tools else _field(item, name, local)
+                values = tuple(dict.fromkeys(value)) or (None,) if name == "tag" else (value,)
+                keys = [(*key, one) for key in keys for one in values]
+            for key in keys:
+                groups.setdefault(key, []).append(item)
+        measure = _tool_measure if is_tools else _measure
+        rows = [(*key, *(measure(name, items) for name in question.measures)) for key, items in groups.items()]
+        return Answer(columns_of(question), _sorted(question, rows))
+
+    def _items(self, question: Question) -> Iterator[tuple[Any, int]]:
+        if question.source == "calls":
+            for call in self._selected(question.filters, question.since_us, question.until_us, question.zone):
+                yield call, call.started_at_us
+            return
+        for use in self._uses():
+            in_span = (question.since_us is None or use.at_us >= question.since_us) and (
+                question.until_us is None or use.at_us < question.until_us
+            )
+            if in_span and all(_holds(_use_field(use, given.field), given) for given in question.filters):
+                yield use, use.at_us
+
+    def call(self, call_id: str) -> Call | None:
+        """See `CallStore.call`."""
+        kept = self._kept()
+        for call in kept:
+            if call.call_id == call_id:
+                return call
+        found = [c for c in kept if c.call_id.startswith(call_id)] if len(call_id) >= PREFIX_CHARS else []
+        if len(found) > 1:
+            raise InputError(f"{len(found)} calls begin with {call_id!r}", field="call_id", hint="give more of the id")
+        return found[0] if found else None
+
+    def calls(
+        self,
+        filters: Sequence[Filter] = (),
+        *,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        limit: int = 50,
+        before: tuple[int, str] | None = None,
+        oldest_first: bool = False,
+    ) -> list[Call]:
+        """See `CallStore.calls`."""
+        found = self._selected(checked_filters(filters), since_us, until_us)
+        if not oldest_first:
+            found.reverse()
+        if before is not None:
+            found = [
+                call
+                for call in found
+                if ((call.started_at_us, call.call_id) > before) == oldest_first
+                and (call.started_at_us, call.call_id) != before
+            ]
+        return found[:limit]
+
+    def scan(
+        self, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
+    ) -> Iterator[list[Call]]:
+        """See `CallStore.scan`."""
+        found = self._selected(checked_filters(filters), since_us, until_us)
+        for start in range(0, len(found), BATCH_CALLS):
+            yield found[start : start + BATCH_CALLS]
+
+    def run_calls(self, run_id: str) -> tuple[list[Call], list[Step]]:
+        """See `CallStore.run_calls`."""
+        steps = sorted(
+            (step for step in self._steps if step.run_id == run_id), key=lambda step: (step.started_at_us, step.step_id)
+        )
+        return [call for call in self._kept() if run_of(call) == run_id], steps
+
+    def runs(
+        self,
+        filters: Sequence[Filter] = (),
+        *,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        limit: int = 50,
+        before: tuple[int, str] | None = None,
+    ) -> list[Run]:
+        """Runs with at least one call that matches; their totals are over all their calls."""
+        matching = {run_of(call) for call in self._selected(checked_filters(filters), since_us, until_us)}
+        groups: dict[str, list[Call]] = {}
+        for call in self._kept():
+            run_id = run_of(call)
+            if run_id is not None and run_id in matching:
+                groups.setdefault(run_id, []).append(call)
+        found = [self._run(run_id, calls) for run_id, calls in groups.items()]
+        found.sort(key=lambda run: (run.updated_at_us, run.run_id), reverse=True)
+        return [run for run in found if before is None or (run.updated_at_us, run.run_id) < before][:limit]
+
+    def _run(self, run_id: str, calls: Sequence[Call]) -> Run:
+        def first(name: str) -> Any:
+            return next((value for call in calls if (value := getattr(call, name)) is not None), None)
+
+        own = next((step for step in self._steps if step.step_id == run_id), None)
+        return Run(
+            run_id=run_id,
+            name=own.name if own is not None and own.name else None,
+            project=first("project"),
+            user_id=first("user_id"),
+            session_id=first("session_id"),
+            agent_name=first("agent_name"),
+            created_at_us=calls[0].started_at_us,
+            updated_at_us=max(call.started_at_us + (call.duration_us or 0) for call in calls),
+            call_count=len(calls),
+            error_count=sum(call.status == "error" for call in calls),
+            input_tokens=sum(call.usage.input_tokens or 0 for call in calls),
+            output_tokens=sum(call.usage.output_tokens or 0 for call in calls),
+            cost_nanousd=sum(call.cost.total_nanousd or 0 for call in calls if call.cost),
+            unpriced_count=sum(call.cost is None or call.cost.total_nanousd is None for call in calls),
+            tags=tuple(sorted({tag for call in calls for tag in call.tags})),
+        )
+
+    def body(self, call_id: str) -> dict[str, Any] | None:
+        """See `CallStore.body`."""
+        return self._bodies.get(call_id)
+
+    def sql(self, text: str, *, limit: int | None = None) -> Answer:
+        """Always InputError: plain Python has no SQL."""
+        raise InputError("the memory store has no SQL", hint="ask a question, or use the store of a folder")
+
+    def warnings(self) -> list[Warned]:
+        """Nothing can be damaged here."""
+        return []
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class MemoryState:
+    """A `StateStore` in dictionaries."""
+
+    def __init__(self) -> None:
+        self._offsets: dict[str, int] = {}
+        self._runs: dict[str, Run] = {}
+        self._settings: dict[str, str] = {}
+
+    def offsets(self) -> dict[str, int]:
+        """See `StateStore.offsets`."""
+        return dict(self._offsets)
+
+    def follow(self, runs: Sequence[Run], offsets: dict[str, int]) -> None:
+        """See `StateStore.follow`."""
+        for delta in runs:
+            known = self._runs.get(delta.run_id)
+            self._runs[delta.run_id] = delta if known is None else added(known, delta)
+        self._offsets.update(offsets)
+
+    def run(self, run_id: str) -> Run | None:
+        """See `StateStore.run`."""
+        return self._runs.get(run_id)
+
+    def runs(self, *, limit: int = 50, before: tuple[int, str] | None = None) -> list[Run]:
+        """See `StateStore.runs`."""
+        found = sorted(self._runs.values(), key=lambda run: (run.updated_at_us, run.run_id), reverse=True)
+        return [run for run in found if before is None or (run.updated_at_us, run.run_id) < before][:limit]
+
+    def setting(self, key: str) -> str | None:
+        """See `StateStore.setting`."""
+        return self._settings.get(key)
+
+    def set_setting(self, key: str, value: str | None) -> None:
+        """See `StateStore.set_setting`."""
+        if value is None:
+            self._settings.pop(key, None)
+        else:
+            self._settings[key] = value
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def added(known: Run, delta: Run) -> Run:
+    """A run with further figures: counts add up, times widen, what was unknown is filled in."""
+
+    def either(name: str) -> Any:
+        value = getattr(known, name)
+        return getattr(delta, name) if value is None else value
+
+    starts = [at for at in (known.created_at_us, delta.created_at_us) if at]
+    return Run(
+        run_id=known.run_id,
+        name=either("name"),
+        source_type=known.source_type,
+        status=known.status,
+        project=either("project"),
+        user_id=either("user_id"),
+        session_id=either("session_id"),
+        agent_name=either("agent_name"),
+        created_at_us=min(starts, default=0),
+        updated_at_us=max(known.updated_at_us, delta.updated_at_us),
+        call_count=known.call_count + delta.call_count,
+        error_count=known.error_count + delta.error_count,
+        input_tokens=known.input_tokens + delta.input_tokens,
+        output_tokens=known.output_tokens + delta.output_tokens,
+        cost_nanousd=known.cost_nanousd + delta.cost_nanousd,
+        unpriced_count=known.unpriced_count + delta.unpriced_count,
+        tags=tuple(sorted({*known.tags, *delta.tags})),
+    )
