@@ -31,7 +31,7 @@ INT_FIELDS = frozenset(
 ) | frozenset(TOKEN_FIELDS)
 CALL_FIELDS = (
     *DIMENSIONS, "call_id", "response_id", "parent_id", "duration_us", "ttft_us", "cost_nanousd", "total_tokens",
-    "http_status", "error_message", *TOKEN_FIELDS,
+    "http_status", "error_message", "operation_or_name", *TOKEN_FIELDS,
 )  # fmt: skip
 """Fields that a filter on calls may name, besides `metadata.<key>`."""
 

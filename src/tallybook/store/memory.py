@@ -83,6 +83,8 @@ def _field(call: Call, name: str, local: datetime) -> Any:
             return run_of(call)
         case "tag":
             return call.tags
+        case "operation_or_name":
+            return (call.operation,) if call.name is None else (call.operation, call.name)
         case "hour_of_day":
             return local.hour
         case "day_of_week":
@@ -127,10 +129,10 @@ def _holds(value: Any, given: Filter) -> bool:
 def _matches(call: Call, filters: Sequence[Filter], local: datetime) -> bool:
     for given in filters:
         value = _field(call, given.field, local)
-        if given.field == "tag":
+        if given.field in ("tag", "operation_or_name"):
             if given.op in ("ne", "not_in", "missing"):
                 opposite: Any = {"ne": "eq", "not_in": "in", "missing": "exists"}[given.op]
-                if any(_holds(tag, Filter("tag", opposite, given.value)) for tag in value):
+                if any(_holds(tag, Filter(given.field, opposite, given.value)) for tag in value):
                     return False
             elif not any(_holds(tag, given) for tag in value):
                 return False
@@ -456,6 +458,12 @@ class MemoryStore:
     def sql(self, text: str, *, limit: int | None = None) -> Answer:
         """Always InputError: plain Python has no SQL."""
         raise InputError("the memory store has no SQL", hint="ask a question, or use the store of a folder")
+
+    def export_parquet(
+        self, path: str, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
+    ) -> int:
+        """Always InputError: plain Python writes no Parquet."""
+        raise InputError("the memory store writes no Parquet", hint="use the store of a folder, or export JSON lines")
 
     def warnings(self) -> list[Warned]:
         """Nothing can be damaged here."""
