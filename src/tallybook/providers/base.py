@@ -32,6 +32,17 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Billed things known from the request alone: `characters` of speech input, `images` asked."""
 
 
+class Further(msgspec.Struct, frozen=True, kw_only=True):
+    """Usage of another model inside the same call, which the call's own usage does not contain."""
+
+    model: str | None
+    """`None` when the response does not name it."""
+    usage: Usage
+    usage_raw: Any = None
+    name: str = ""
+    """What it was for: `advisor`, `image_generation`."""
+
+
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     """What a response tells, whole or from a stream."""
 
@@ -54,6 +65,9 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     is_complete: bool = True
     """False for a stream whose terminal event was not seen, or a response still in progress."""
     flags: tuple[str, ...] = ()
+    further: tuple[Further, ...] = ()
+    """Billed besides `usage`, at other models' prices (Anthropic's advisor, OpenAI's image tool); mostly empty.
+    Each is worth a record of its own, else its cost is lost."""
 
 
 class Stream(Protocol):
@@ -84,3 +98,8 @@ class Format(NamedTuple):
     parse: Callable[[bytes], Parsed]
     """Raw JSON body of a whole response. Never raises: bytes that are no JSON give an empty `Parsed`."""
     stream: Callable[[], Stream] | None = None
+    batch: Callable[[bytes], list[tuple[str | None, Parsed]]] | None = None
+    """For endpoints that give many results at once (batch outputs): raw body to (custom id, result) of each.
+
+    Empty when the body is no such output: a downloaded file may be anything.
+    """

@@ -1,0 +1,40 @@
+"""Settles a usage: names what breaks the accounting rules and cuts parts down to their total.
+
+Some providers report parts that exceed their total (Grok on Azure: 161 cached of 7 prompt tokens; OpenRouter's
+Gemini route: the same tokens as read and as written). The faults are named in flags, the provider's own object
+stays in `usage_raw`, and the record keeps the promise that no part exceeds its total.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from tallybook.model.usage import INPUT_MODALITIES, INPUT_PARTS, OUTPUT_PARTS, TOKEN_FIELDS, Usage, faults
+
+
+def settled(usage: Usage) -> tuple[Usage, tuple[str, ...]]:
+    """The usage with parts cut to what their total leaves, in field order, and the names of the faults it had.
+
+    A negative count becomes unknown.
+    """
+    found = faults(usage)
+    if not found:
+        return usage, ()
+    values: dict[str, int | None] = {name: getattr(usage, name) for name in TOKEN_FIELDS}
+    for name, value in values.items():
+        if value is not None and value < 0:
+            values[name] = None
+    for total_name, parts in (
+        ("input_tokens", INPUT_PARTS),
+        ("input_tokens", INPUT_MODALITIES),
+        ("output_tokens", OUTPUT_PARTS),
+    ):
+        left = values[total_name]
+        if left is None:
+            continue
+        for part in parts:
+            value = values[part]
+            if value is not None:
+                values[part] = min(value, left)
+                left -= min(value, left)
+    return msgspec.structs.replace(usage, **values), found

@@ -1,0 +1,179 @@
+"""Token accounting of OpenAI-shaped `usage` objects, with the habits of the hosts that copy them.
+
+OpenAI's own rule: cached input is inside the input, reasoning inside the output, total = input + output. What
+hosts do otherwise shows in the object itself, so that no host name is needed:
+
+- cached tokens flat in `usage` (DeepSeek, Moonshot, Together, Mistral, LiteLLM);
+- reasoning beside the output: total = input + output + reasoning (xAI chat), or reasoning greater than the output
+  (Gemini behind Vercel's gateway), or only visible as what the total has more (Gemini's OpenAI endpoint);
+- audio input beside the input (Mistral: 9 + 375 audio + 201 = 585).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tallybook.model.money import nanousd
+from tallybook.model.usage import Usage
+from tallybook.providers.accounting import settled
+from tallybook.providers.value import mapping, number, whole
+
+
+class Counted(NamedTuple):
+    """A usage in normal form, what was odd in it, and a cost that the host stated."""
+
+    usage: Usage
+    flags: tuple[str, ...] = ()
+    cost_nanousd: int | None = None
+
+
+def counted(raw: Mapping[str, Any]) -> Counted:
+    """The normal form of an OpenAI-shaped `usage`, with chat's names (`prompt_tokens`) or Responses' (`input_tokens`)."""
+    get = raw.get
+    asked = get("prompt_tokens")
+    said = get("completion_tokens")
+    input_tokens = whole(asked if asked is not None else get("input_tokens"))
+    output_tokens = whole(said if said is not None else get("output_tokens"))
+    total = whole(get("total_tokens"))
+    inside = _details(
+        raw, "prompt_tokens_details", "input_tokens_details", "prompt_token_details", "input_token_details"
+    )
+    outside = _details(
+        raw, "completion_tokens_details", "output_tokens_details", "completion_token_details", "output_token_details"
+    )
+    flags: tuple[str, ...] = ()
+    cache_read = cache_write = audio_in = image_in = reasoning = audio_out = image_out = None
+    if inside:
+        cache_read = whole(inside.get("cached_tokens"))
+        cache_write = whole(inside.get("cache_write_tokens"))
+        if cache_write is None:
+            cache_write = whole(inside.get("cache_creation_tokens"))
+        audio_in = whole(inside.get("audio_tokens"))
+        image_in = whole(inside.get("image_tokens"))
+    if outside:
+        reasoning = whole(outside.get("reasoning_tokens"))
+        audio_out = whole(outside.get("audio_tokens"))
+        image_out = whole(outside.get("image_tokens"))
+    is_plain = len(raw) <= 5 and total is not None
+    if not is_plain:
+        if cache_read is None:
+            cache_read = _first(
+                raw, "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens"
+            )
+        if cache_write is None:
+            cache_write = _first(raw, "cache_write_tokens", "cache_creation_input_tokens")
+        if reasoning is None:
+            reasoning = whole(get("reasoning_tokens"))
+    elif cache_read is None and "cached_tokens" in raw:
+        cache_read = whole(raw["cached_tokens"])
+    if total is not None and input_tokens is not None:
+        if output_tokens is None:
+            output_tokens = max(total - input_tokens, 0) if "completion_tokens" in raw else None
+        elif total != input_tokens + output_tokens:
+            input_tokens, output_tokens, reasoning, flags = _reconciled(
+                input_tokens, output_tokens, total, reasoning, audio_in
+            )
+        elif reasoning is not None and reasoning > output_tokens and "market_cost" in raw:
+            output_tokens += reasoning
+    usage = Usage(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cache_read_tokens=cache_read,
+        cache_write_5m_tokens=cache_write,
+        input_audio_tokens=audio_in,
+        input_image_tokens=image_in,
+        reasoning_tokens=reasoning,
+        output_audio_tokens=audio_out,
+        output_image_tokens=image_out,
+        requests={} if is_plain else server_tools(raw),
+        quantities={} if is_plain else _quantities(raw),
+    )
+    usage, found = settled(usage)
+    if found:
+        flags += found
+    return Counted(usage, flags, None if is_plain else stated_cost(raw))
+
+
+def _reconciled(
+    input_tokens: int, output_tokens: int, total: int, reasoning: int | None, audio: int | None
+) -> tuple[int, int, int | None, tuple[str, ...]]:
+    """Input, output and reasoning that fit a total which is not their sum, and a flag where nothing fits."""
+    gap = total - input_tokens - output_tokens
+    if gap < 0:
+        return input_tokens, output_tokens, reasoning, ("total_below_parts",)
+    if reasoning == gap:
+        return input_tokens, output_tokens + gap, reasoning, ()
+    if audio == gap:
+        return input_tokens + gap, output_tokens, reasoning, ()
+    if not reasoning:
+        return input_tokens, output_tokens + gap, gap, ("reasoning_from_total",)
+    return input_tokens, output_tokens + gap, reasoning, ("total_above_parts",)
+
+
+def _details(raw: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    for name in names:
+        value = raw.get(name)
+        if value is not None:
+            return mapping(value)
+    return mapping(None)
+
+
+def _first(raw: Mapping[str, Any], *names: str) -> int | None:
+    for name in names:
+        value = whole(raw.get(name))
+        if value is not None:
+            return value
+    return None
+
+
+def server_tools(raw: Mapping[str, Any]) -> dict[str, int]:
+    """Uses of the host's own tools that its usage object counts (OpenRouter, xAI, Perplexity)."""
+    found: dict[str, int] = {}
+    for key in ("server_tool_use_details", "server_tool_use"):
+        searches = whole(mapping(raw.get(key)).get("web_search_requests"))
+        if searches:
+            found["web_search"] = searches
+    for key, value in mapping(raw.get("server_side_tool_usage_details")).items():
+        uses = whole(value)
+        if uses and key.endswith("_calls"):
+            name = key.removesuffix("_calls")
+            found[{"code_interpreter": "code_execution"}.get(name, name)] = uses
+    queries = whole(raw.get("num_search_queries"))
+    if queries:
+        found.setdefault("web_search", queries)
+    return found
+
+
+def _quantities(raw: Mapping[str, Any]) -> dict[str, int]:
+    seconds = number(raw.get("prompt_audio_seconds"))
+    return {"audio_ms": round(seconds * 1000)} if seconds else {}
+
+
+def stated_cost(raw: Mapping[str, Any]) -> int | None:
+    """What the host says the call cost, in nano-USD.
+
+    OpenRouter and Vercel: `cost` in USD; with the user's own key (`is_byok`) it is only the host's fee, and the
+    upstream's charge comes on top. Perplexity: `cost.total_cost`. xAI: ticks of 1e-10 USD, where 0 means not told.
+    """
+    ticks = whole(raw.get("cost_in_usd_ticks"))
+    if ticks:
+        return (ticks + 5) // 10
+    cost = raw.get("cost")
+    if isinstance(cost, Mapping):
+        amount = number(cost.get("total_cost"))
+        return None if amount is None else nanousd(amount)
+    amount = number(cost)
+    if isinstance(cost, str):
+        try:
+            return nanousd(cost)
+        except ValueError:
+            return None
+    if amount is None:
+        return None
+    if raw.get("is_byok") is True:
+        upstream = number(mapping(raw.get("cost_details")).get("upstream_inference_cost"))
+        if upstream is None:
+            upstream = number(raw.get("market_cost"))
+        return None if upstream is None else nanousd(amount) + nanousd(upstream)
+    return nanousd(amount)

@@ -1,0 +1,170 @@
+"""Framing of streams: bytes as they come off the wire, to decoded JSON events.
+
+Takes server-sent events (LF, CRLF or CR line ends, comments, `id:` and `retry:` lines, data over several lines,
+with and without `event:`), newline-delimited JSON and one JSON array sent piece by piece; which of them it is,
+the first bytes tell, not the content type, which is often missing or wrong. What is no JSON is passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+DONE: Mapping[str, Any] = {"type": "[DONE]"}
+"""Stands for the `data: [DONE]` that ends OpenAI-shaped streams."""
+
+_decode = msgspec.json.Decoder().decode
+_BOM = b"\xef\xbb\xbf"
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
+_FIELD = re.compile(rb"(data|event|id|retry)[ \t]*:|:|(data|event|id|retry)[ \t]*[\r\n]")
+_STRUCTURE = re.compile(rb'[\[\]{}"\\]')
+
+
+def looks_like_sse(raw: bytes) -> bool:
+    """Whether a body is a stream of server-sent events, whatever its content type says."""
+    return _FIELD.match(raw.removeprefix(_BOM).lstrip()) is not None
+
+
+class Frames:
+    """Cuts a stream into events. What is not yet a whole event is kept for the next piece."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+        self._kind: str | None = None
+        self._array = _Array()
+
+    @property
+    def pending(self) -> bool:
+        """Whether the framing depends on earlier bytes, so that a piece cannot be read by itself."""
+        return bool(self._tail) or self._kind in {"array", "lines"}
+
+    def feed(self, piece: bytes) -> list[Any]:
+        """The decoded events that this piece completes. Never raises for what the bytes are."""
+        data = self._tail + piece if self._tail else piece
+        self._tail = b""
+        if self._kind is None:
+            data = data.removeprefix(_BOM).lstrip()
+            if not data:
+                return []
+            if not (kind := _kind_of(data)):
+                self._tail = data
+                return []
+            self._kind = kind
+        if self._kind == "array":
+            return self._array.feed(data)
+        return self._events(data) if self._kind == "events" else self._lines(data)
+
+    def flush(self) -> list[Any]:
+        """The event in the tail, if the stream ended without the blank line or line end that closes it."""
+        tail, self._tail = self._tail, b""
+        if not tail:
+            return []
+        if self._kind == "events":
+            return _event(tail)
+        found = _json(tail)
+        if not found and self._kind == "lines":
+            self._tail = tail
+        return found
+
+    def hand_over(self) -> bytes | None:
+        """The unfinished event, for who goes on with `feed_bytes`; `None` while only this object can go on."""
+        if self._kind != "events":
+            return None
+        tail, self._tail = self._tail, b""
+        return tail
+
+    def _events(self, data: bytes) -> list[Any]:
+        found: list[Any] = []
+        start = 0
+        for match in _EVENT_END.finditer(data):
+            if data.endswith(b"\r") and match.end() == len(data):
+                break
+            found += _event(data[start : match.start()])
+            start = match.end()
+        self._tail = data[start:]
+        return found
+
+    def _lines(self, data: bytes) -> list[Any]:
+        *lines, self._tail = data.split(b"\n")
+        return [event for line in lines for event in _json(line.strip())]
+
+
+def _kind_of(data: bytes) -> str | None:
+    """`events`, `array` or `lines`; `None` when the first bytes do not yet tell."""
+    first = data[:1]
+    if first == b"[":
+        return "array"
+    if first == b"{":
+        return "lines"
+    if _FIELD.match(data) or len(data) > 16 or b"\n" in data:
+        return "events"
+    return None
+
+
+def _event(block: bytes) -> list[Any]:
+    parts = []
+    for line in _LINE_END.split(block):
+        if line.startswith(b"data:"):
+            parts.append(line[6:] if line[5:6] == b" " else line[5:])
+    if not parts:
+        return _json(block.strip()) if block.lstrip()[:1] == b"{" else []
+    data = b"\n".join(parts).strip()
+    return [DONE] if data == b"[DONE]" else _json(data)
+
+
+def _json(data: bytes) -> list[Any]:
+    if not data:
+        return []
+    try:
+        return [_decode(data)]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return []
+
+
+class _Array:
+    """Elements of one JSON array as their closing bracket arrives."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._scanned = 0
+        self._start = 0
+        self._depth = 0
+        self._in_text = False
+
+    def feed(self, piece: bytes) -> list[Any]:
+        data = self._held + piece
+        found: list[Any] = []
+        position = self._scanned
+        while (match := _STRUCTURE.search(data, position)) is not None:
+            mark = match.group()
+            position = match.end()
+            if self._in_text:
+                if mark == b"\\":
+                    if position == len(data):
+                        position -= 1
+                        break
+                    position += 1
+                elif mark == b'"':
+                    self._in_text = False
+            elif mark == b'"':
+                self._in_text = True
+            elif mark in b"[{":
+                self._depth += 1
+                if self._depth == 2:
+                    self._start = match.start()
+            elif mark in b"]}":
+                self._depth -= 1
+                if self._depth == 1:
+                    found += _json(data[self._start : position])
+                    self._start = position
+        else:
+            position = len(data)
+        keep = self._start if self._depth >= 2 else position
+        self._held = data[keep:]
+        self._scanned = position - keep
+        self._start = 0
+        return found

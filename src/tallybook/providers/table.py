@@ -1,0 +1,54 @@
+"""Which wire format an endpoint speaks: one table of rows by API family, method and path.
+
+A path is an SDK's relative URL or the path of a full URL, with or without query. What creates no model call
+(files, model lists, token counting …) has no row. A further provider is a further file and further rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from tallybook.providers.anthropic_messages import MESSAGES
+from tallybook.providers.base import Format
+from tallybook.providers.google_generate import GENERATE
+from tallybook.providers.openai_chat import CHAT
+from tallybook.providers.openai_responses import RESPONSES
+
+
+class Row(NamedTuple):
+    """One endpoint: its path's end as a regular expression, matched against the path without query."""
+
+    family: str
+    method: str
+    path: str
+    format: Format
+
+
+ROWS = (
+    Row("openai", "post", r"/chat/completions", CHAT),
+    Row("openai", "post", r"/responses(/compact)?", RESPONSES),
+    Row("openai", "get", r"/responses/[^/]+", RESPONSES),
+    Row("anthropic", "post", r"/messages", MESSAGES),
+    Row("anthropic", "post", r"/models/claude[^/]*:(raw|streamRaw)Predict", MESSAGES),
+    Row("google", "post", r"/[^/:]+:(generateContent|streamGenerateContent)", GENERATE),
+)
+
+_COMPILED: tuple[tuple[str, str, Callable[[str], object], Format], ...] = tuple(
+    (row.family, row.method, re.compile(row.path + r"/?$").search, row.format) for row in ROWS
+)
+
+
+@lru_cache(maxsize=1024)
+def match(family: str, method: str, path: str) -> Format | None:
+    """The format of an endpoint; `None` for one that makes no model call or is not known."""
+    method = method.lower()
+    path = path.partition("?")[0]
+    if not path.startswith("/"):
+        path = "/" + path
+    for row_family, row_method, search, format_ in _COMPILED:
+        if row_family == family and row_method == method and search(path):
+            return format_
+    return None

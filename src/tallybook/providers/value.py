@@ -1,0 +1,46 @@
+"""Lenient reading of JSON values: what is not of the expected kind is unknown, never an error and never 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_EMPTY: Mapping[str, Any] = {}
+
+
+def whole(value: Any) -> int | None:
+    """A whole number as int; also from an integral float or decimal text (gRPC sends 64-bit integers as text)."""
+    if type(value) is int:
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.isascii() and value.removeprefix("-").isdigit():
+        return int(value)
+    return None
+
+
+def number(value: Any) -> int | float | None:
+    """A finite JSON number; booleans are none."""
+    if type(value) is int or (isinstance(value, float) and value == value and abs(value) != float("inf")):
+        return value
+    return None
+
+
+def word(value: Any) -> str | None:
+    """A text that is not empty."""
+    return value if isinstance(value, str) and value else None
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """A JSON object, or an empty one for anything else."""
+    return value if isinstance(value, Mapping) else _EMPTY
+
+
+def mappings(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a JSON array; other elements are passed over."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, (list, tuple)) else []
+
+
+def scalars(body: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Those of the named members that are plain values (text, number, boolean)."""
+    return {name: body[name] for name in names if isinstance(body.get(name), (str, int, float, bool))}
