@@ -1,0 +1,48 @@
+"""What was spent: in all, by model with shares, by project, by day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tallybook.query import compare
+from tallybook.query.series import filled
+from tallybook.query.totals import Group, Head, Scope, groups, head, shared, total
+from tallybook.store.base import CallStore
+
+TOP = 10
+
+
+class Costs(msgspec.Struct, frozen=True, kw_only=True):
+    """The cost of a scope and what it is made of."""
+
+    head: Head
+    total: Group
+    sections: dict[str, list[Group]]
+    """The dearest groups of each dimension, with shares."""
+    days: list[Group]
+    """By local day, without gaps."""
+
+
+def costs(
+    store: CallStore,
+    scope: Scope,
+    by: Sequence[str] = ("model", "project"),
+    *,
+    is_compared: bool = False,
+    top: int | None = TOP,
+) -> Costs:
+    """The report; each of `by` is a section. A section with nothing but calls without that dimension is left out."""
+    whole = total(store, scope)
+    compared = compare.before(scope) if is_compared else None
+    if is_compared:
+        whole = compare.beside(store, scope, [whole], ())[0]
+    sections = {}
+    for dimension in by if whole.totals.calls else ():
+        found = groups(store, scope, (dimension,), order=(("cost_nanousd", "desc"), ("calls", "desc")), limit=top)
+        if is_compared:
+            found = compare.beside(store, scope, found, (dimension,))
+        sections[dimension] = shared(found, whole.totals)
+    days = filled(groups(store, scope, (), grain="day"), scope, "day") if whole.totals.calls else []
+    return Costs(head=head(store, scope, whole.totals, compared), total=whole, sections=sections, days=days)

@@ -1,0 +1,59 @@
+"""Usage of a day, week or month at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tallybook.model.question import Grain
+from tallybook.query import compare
+from tallybook.query.series import filled
+from tallybook.query.totals import Group, Head, Scope, groups, head, shared, total
+from tallybook.store.base import CallStore
+
+TOP = 5
+MEASURES = ("users", "runs", "duration_avg_us", "duration_p95_us", "tool_calls", "last_at_us")
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals, their course over time, and what they are made of."""
+
+    head: Head
+    total: Group
+    series: list[Group]
+    """By hour for spans of two days at most, else by day; without gaps."""
+    sections: dict[str, list[Group]]
+    """The largest groups by dimension, by cost."""
+
+
+def stats(
+    store: CallStore,
+    scope: Scope,
+    by: Sequence[str] = ("model", "project"),
+    *,
+    is_compared: bool = False,
+    top: int = TOP,
+) -> Stats:
+    """The report; each of `by` is a section of its own."""
+    whole = total(store, scope, MEASURES)
+    compared = compare.before(scope) if is_compared else None
+    if is_compared:
+        whole = compare.beside(store, scope, [whole], ())[0]
+    grain: Grain = "day"
+    span = scope.span
+    if span.since_us is not None and (span.until_us or span.now_us) - span.since_us <= 2 * 86_400 * 1_000_000:
+        grain = "hour"
+    series = groups(store, scope, (), grain=grain) if whole.totals.calls else []
+    sections = {}
+    for dimension in by if whole.totals.calls else ():
+        found = groups(store, scope, (dimension,), order=(("cost_nanousd", "desc"), ("calls", "desc")), limit=top)
+        if is_compared:
+            found = compare.beside(store, scope, found, (dimension,))
+        sections[dimension] = shared(found, whole.totals)
+    return Stats(
+        head=head(store, scope, whole.totals, compared),
+        total=whole,
+        series=filled(series, scope, grain),
+        sections=sections,
+    )

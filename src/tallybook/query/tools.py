@@ -1,0 +1,50 @@
+"""Uses of tools: how often, how long, how often they failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from tallybook.model.errors import InputError
+from tallybook.model.question import TOOL_DIMENSIONS, Question
+from tallybook.query.filters import OPTIONS, told
+from tallybook.query.span import Span
+from tallybook.query.totals import Scope
+from tallybook.store.base import CallStore
+
+MEASURES = ("uses", "failures", "calls", "runs", "duration_avg_us", "duration_p95_us", "last_at_us")
+
+
+class Tools(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows by dimension, most uses first; each has the dimensions and `MEASURES`."""
+
+    span: Span
+    filters: list[str]
+    dimensions: list[str]
+    total: dict[str, Any]
+    tools: list[dict[str, Any]]
+
+
+def tools(store: CallStore, scope: Scope, by: Sequence[str] = ("tool",), *, top: int | None = None) -> Tools:
+    """The report. Raises InputError for a filter or dimension that tool uses do not have."""
+    names = {field: option for option, field in OPTIONS.items()}
+    for filter_ in scope.filters:
+        if filter_.field not in TOOL_DIMENSIONS:
+            option = names.get(filter_.field, filter_.field)
+            known = ", ".join(f"--{option}" for option, field in OPTIONS.items() if field in TOOL_DIMENSIONS)
+            raise InputError(
+                f"tool uses cannot be filtered by {option}", field=f"--{option}", hint=f"they can by {known}"
+            )
+
+    def ask(dimensions: tuple[str, ...], limit: int | None = None) -> list[dict[str, Any]]:
+        question = Question(
+            source="tool_calls", measures=MEASURES, dimensions=dimensions, filters=scope.filters,
+            since_us=scope.span.since_us, until_us=scope.span.until_us, zone=scope.span.zone, limit=limit,
+        )  # fmt: skip
+        return store.ask(question).dicts()
+
+    return Tools(
+        span=scope.span, filters=told(scope.filters), dimensions=list(by), total=ask(())[0], tools=ask(tuple(by), top)
+    )
