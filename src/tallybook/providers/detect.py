@@ -93,7 +93,8 @@ _VENDORS = {
     "openai": "openai", "anthropic": "anthropic", "google": "google", "gemini": "google", "vertex_ai": "google-vertex",
     "azure": "azure", "openrouter": "openrouter", "groq": "groq", "deepseek": "deepseek", "mistral": "mistral",
     "mistralai": "mistral", "together": "together", "together_ai": "together", "xai": "x-ai", "x-ai": "x-ai",
-    "perplexity": "perplexity", "moonshot": "moonshotai", "moonshotai": "moonshotai", "bedrock": "aws", "cohere": "cohere",
+    "perplexity": "perplexity", "moonshot": "moonshotai", "moonshotai": "moonshotai",
+    "bedrock": "aws", "cohere": "cohere",
     "ollama": "ollama", "cerebras": "cerebras", "fireworks_ai": "fireworks", "fireworks": "fireworks", "meta": "meta",
     "meta-llama": "meta", "qwen": "alibaba", "z-ai": "zai", "zai": "zai", "voyage": "voyageai",
 }  # fmt: skip

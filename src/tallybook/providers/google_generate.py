@@ -94,8 +94,8 @@ def usage_of(raw: Mapping[str, Any]) -> tuple[Usage, tuple[str, ...]]:
         output_tokens = max(total - input_tokens, thoughts or 0)
     else:
         output_tokens = thoughts
-    inside = _modalities(get("promptTokensDetails"), get("toolUsePromptTokensDetails"))
-    outside = _modalities(get("candidatesTokensDetails"), None)
+    inside = modalities(get("promptTokensDetails"), get("toolUsePromptTokensDetails"))
+    outside = modalities(get("candidatesTokensDetails"), None)
     usage, found = settled(
         Usage(
             input_tokens=input_tokens,
@@ -111,7 +111,8 @@ def usage_of(raw: Mapping[str, Any]) -> tuple[Usage, tuple[str, ...]]:
     return usage, flags + found
 
 
-def _modalities(first: Any, second: Any) -> dict[str, int]:
+def modalities(first: Any, second: Any) -> dict[str, int]:
+    """Tokens by modality's name over one or two lists of details."""
     found: dict[str, int] = {}
     for details in (first, second):
         for item in mappings(details):

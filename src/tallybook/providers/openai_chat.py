@@ -312,10 +312,20 @@ def parse(raw: bytes) -> Parsed:
         error_type, error_message = failure(_decode_any(raw), None)
         if error_type is not None:
             return Parsed(response_id=word(chunk.id), error_type=error_type, error_message=error_message)
+    return taken_whole(chunk)
+
+
+def parse_mapping(body: Mapping[str, Any]) -> Parsed:
+    """A whole response that is decoded already (batch results)."""
+    return taken_whole(_chunk(body))
+
+
+def taken_whole(chunk: _Chunk) -> Parsed:
+    """A decoded whole response."""
     stream = ChatStream()
     stream._take(chunk)
     stream._is_done = True
-    return stream.result()
+    return stream._result()
 
 
 def model_in(url: str) -> str | None:

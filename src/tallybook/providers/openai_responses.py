@@ -232,7 +232,7 @@ class ResponseStream(EventStream[_Event]):
                 flags = (*flags, "further_models")
         elif is_complete and error_type is None and status != "cancelled":
             flags = ("usage_missing",)
-        reason = word(mapping(response.incomplete_details).get("reason"))
+        finish = word(mapping(response.incomplete_details).get("reason")) or status
         return Parsed(
             usage=usage,
             usage_raw=raw,
@@ -241,7 +241,7 @@ class ResponseStream(EventStream[_Event]):
             service_tier=word(self._tier),
             cost_nanousd=cost,
             tool_calls=tuple([tool.tool_call() for tool in tools.values()]),
-            finish_reasons=(reason or status,) if (reason or status) and is_complete else (),
+            finish_reasons=(finish,) if finish is not None and is_complete else (),
             text="".join(text) if text else None,
             reasoning_chars=reasoning_chars,
             error_type=error_type,

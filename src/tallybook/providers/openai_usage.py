@@ -29,7 +29,7 @@ class Counted(NamedTuple):
 
 
 def counted(raw: Mapping[str, Any]) -> Counted:
-    """The normal form of an OpenAI-shaped `usage`, with chat's names (`prompt_tokens`) or Responses' (`input_tokens`)."""
+    """The normal form of an OpenAI-shaped `usage`, in chat's names (`prompt_tokens`) or Responses' (`input_tokens`)."""
     get = raw.get
     asked = get("prompt_tokens")
     said = get("completion_tokens")

@@ -11,10 +11,15 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from tallybook.providers import google_embeddings, google_images, openai_embeddings, openai_images
+from tallybook.providers.anthropic_complete import COMPLETE
 from tallybook.providers.anthropic_messages import MESSAGES
 from tallybook.providers.base import Format
 from tallybook.providers.google_generate import GENERATE
+from tallybook.providers.openai_audio import SPEECH, TRANSCRIPTION
 from tallybook.providers.openai_chat import CHAT
+from tallybook.providers.openai_completions import COMPLETIONS
+from tallybook.providers.openai_moderation import MODERATION
 from tallybook.providers.openai_responses import RESPONSES
 
 
@@ -31,9 +36,19 @@ ROWS = (
     Row("openai", "post", r"/chat/completions", CHAT),
     Row("openai", "post", r"/responses(/compact)?", RESPONSES),
     Row("openai", "get", r"/responses/[^/]+", RESPONSES),
+    Row("openai", "post", r"/embeddings", openai_embeddings.EMBEDDINGS),
+    Row("openai", "post", r"/(?<!chat/)completions", COMPLETIONS),
+    Row("openai", "post", r"/images/(generations|edits|variations)", openai_images.IMAGES),
+    Row("openai", "post", r"/audio/speech", SPEECH),
+    Row("openai", "post", r"/audio/(transcriptions|translations)", TRANSCRIPTION),
+    Row("openai", "post", r"/moderations", MODERATION),
     Row("anthropic", "post", r"/messages", MESSAGES),
-    Row("anthropic", "post", r"/models/claude[^/]*:(raw|streamRaw)Predict", MESSAGES),
+    Row("anthropic", "post", r"/complete", COMPLETE),
+    Row("anthropic", "post", r"/models/claude[^/:]*:(raw|streamRaw)Predict", MESSAGES),
     Row("google", "post", r"/[^/:]+:(generateContent|streamGenerateContent)", GENERATE),
+    Row("google", "post", r"/[^/:]+:(embedContent|batchEmbedContents)", google_embeddings.EMBEDDINGS),
+    Row("google", "post", r"/[^/:]*(embedding|textembedding-gecko)[^/:]*:predict", google_embeddings.EMBEDDINGS),
+    Row("google", "post", r"/imagen[^/:]*:predict", google_images.IMAGES),
 )
 
 _COMPILED: tuple[tuple[str, str, Callable[[str], object], Format], ...] = tuple(

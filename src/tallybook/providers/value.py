@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ def whole(value: Any) -> int | None:
 
 def number(value: Any) -> int | float | None:
     """A finite JSON number; booleans are none."""
-    if type(value) is int or (isinstance(value, float) and value == value and abs(value) != float("inf")):
+    if type(value) is int or (isinstance(value, float) and math.isfinite(value)):
         return value
     return None
 
