@@ -2,7 +2,7 @@
 
 A recording is one JSON object: `{"request": {"method", "url", "body"}, "response": {"status", "headers", "body",
 "body_encoding"?}}`; further keys are ignored. It answers requests of the same method, path, model and kind (whole
-or streamed); of several that match, the one with the same body comes first, then each in turn.
+or streamed); of several that match, those with the same body are preferred, and each comes in turn.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Tape:
 
     def __init__(self, recordings: Iterable[Mapping[str, Any] | str | Path]) -> None:
         self._by_key: dict[Key, list[Mapping[str, Any]]] = {}
-        self._turn: dict[Key, int] = {}
+        self._turn: dict[tuple[Key, bytes], int] = {}
         for item in recordings:
             for recording in read(item) if isinstance(item, (str, Path)) else [item]:
                 asked = recording["request"]
@@ -86,9 +86,9 @@ class Tape:
         found = self._by_key.get(wanted)
         if not found:
             return None
-        for recording in found:
-            if request.json and _object(recording["request"].get("body")) == request.json:
-                return reply_of(recording["response"])
-        turn = self._turn.get(wanted, 0)
-        self._turn[wanted] = turn + 1
-        return reply_of(found[turn % len(found)]["response"])
+        same = [item for item in found if _object(item["request"].get("body")) == request.json]
+        asked = (wanted, request.body if same else b"")
+        turn = self._turn.get(asked, 0)
+        self._turn[asked] = turn + 1
+        candidates = same or found
+        return reply_of(candidates[turn % len(candidates)]["response"])
