@@ -1,1 +1,70 @@
-"""Tallybook: the ledger of model calls."""
+"""Tallybook: the ledger of model calls.
+
+One line, `tallybook.instrument()`, and every call of the official OpenAI, Anthropic and Google SDKs is recorded,
+priced when read, and shown by `tallybook stats today`. Importing this package does nothing and loads nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tallybook.version import __version__
+
+if TYPE_CHECKING:
+    from tallybook.capture.control import configure, flush
+    from tallybook.capture.instrument import instrument, is_instrumented, uninstrument
+    from tallybook.capture.spans import agent, run, step, tag, tool
+    from tallybook.capture.track import track
+    from tallybook.storage import LocalStorage, get_today_stats, query_by_date_range, store_telemetry
+
+_HOMES = {
+    "LocalStorage": "storage",
+    "agent": "capture.spans",
+    "configure": "capture.control",
+    "flush": "capture.control",
+    "get_today_stats": "storage",
+    "instrument": "capture.instrument",
+    "is_instrumented": "capture.instrument",
+    "query_by_date_range": "storage",
+    "run": "capture.spans",
+    "step": "capture.spans",
+    "store_telemetry": "storage",
+    "tag": "capture.spans",
+    "tool": "capture.spans",
+    "track": "capture.track",
+    "uninstrument": "capture.instrument",
+}
+
+__all__ = [
+    "LocalStorage",
+    "__version__",
+    "agent",
+    "configure",
+    "flush",
+    "get_today_stats",
+    "instrument",
+    "is_instrumented",
+    "query_by_date_range",
+    "run",
+    "step",
+    "store_telemetry",
+    "tag",
+    "tool",
+    "track",
+    "uninstrument",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'tallybook' has no attribute {name!r}")
+    from importlib import import_module  # here, so that importing the package loads nothing
+
+    value = getattr(import_module(f"tallybook.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

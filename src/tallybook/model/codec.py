@@ -152,6 +152,15 @@ def _us(duration_ms: float | None) -> int | None:
     return None if duration_ms is None else round(duration_ms * 1000)
 
 
+def tokens_of(use: Usage) -> Tokens:
+    """`tokens` of a usage."""
+    return Tokens(
+        use.input_tokens, use.output_tokens, use.total_tokens, use.cache_read_tokens, use.cache_write_5m_tokens,
+        use.cache_write_1h_tokens, use.input_audio_tokens, use.input_image_tokens, use.reasoning_tokens,
+        use.output_audio_tokens, use.output_image_tokens,
+    )  # fmt: skip
+
+
 def line_of(call: Call) -> Line:
     """The line of a call. Only a stated cost travels; prices are added when following and sealing."""
     use = call.usage
@@ -159,11 +168,7 @@ def line_of(call: Call) -> Line:
     return Line(
         VERSION, time_of(call.started_at_us), call.call_id, call.agent_name, call.operation, call.model,
         call.session_id, call.user_id, _ms(call.duration_us),
-        Tokens(
-            use.input_tokens, use.output_tokens, use.total_tokens, use.cache_read_tokens, use.cache_write_5m_tokens,
-            use.cache_write_1h_tokens, use.input_audio_tokens, use.input_image_tokens, use.reasoning_tokens,
-            use.output_audio_tokens, use.output_image_tokens,
-        ),
+        tokens_of(use),
         None if cost is None or cost.total_nanousd is None else cost.total_nanousd / 1e9,
         call.status == "ok", call.prompt_hash, call.response_hash,
         Where(call.project, call.git_branch, call.error_message),
@@ -180,7 +185,12 @@ def line_of(call: Call) -> Line:
 
 def encode(call: Call) -> bytes:
     """The call as one JSON line, newline included."""
-    return _encoder.encode(line_of(call)) + b"\n"
+    return encode_line(line_of(call))
+
+
+def encode_line(line: Line) -> bytes:
+    """A line as bytes, newline included."""
+    return _encoder.encode(line) + b"\n"
 
 
 def call_of(line: Line) -> Call:

@@ -53,17 +53,39 @@ def faults(usage: Usage) -> tuple[str, ...]:
     Checked on every record: no negative count, and no part greater than its total.
     What a provider sent against that is kept raw and flagged, never silently mended.
     """
+    if _is_sound(usage):
+        return ()
     found: list[str] = []
-    for name in TOKEN_FIELDS:
-        value = getattr(usage, name)
-        if value is not None and value < 0:
-            found.append("negative_tokens")
-            break
-    for total, parts in (
-        (usage.input_tokens, INPUT_PARTS),
-        (usage.input_tokens, INPUT_MODALITIES),
-        (usage.output_tokens, OUTPUT_PARTS),
+    if any((getattr(usage, name) or 0) < 0 for name in TOKEN_FIELDS):
+        found.append("negative_tokens")
+    for flag, total, parts in (
+        ("parts_exceed_input", usage.input_tokens, INPUT_PARTS),
+        ("parts_exceed_input", usage.input_tokens, INPUT_MODALITIES),
+        ("parts_exceed_output", usage.output_tokens, OUTPUT_PARTS),
     ):
-        if total is not None and sum(getattr(usage, part) or 0 for part in parts) > total:
-            found.append("parts_exceed_input" if parts is not OUTPUT_PARTS else "parts_exceed_output")
-    return tuple(dict.fromkeys(found))
+        if total is not None and sum(getattr(usage, part) or 0 for part in parts) > total and flag not in found:
+            found.append(flag)
+    return tuple(found)
+
+
+def _is_sound(usage: Usage) -> bool:
+    """The usual case by plain comparisons: this stands on every call's path."""
+    total_in = usage.input_tokens or 0
+    total_out = usage.output_tokens or 0
+    read = usage.cache_read_tokens or 0
+    write_5m = usage.cache_write_5m_tokens or 0
+    write_1h = usage.cache_write_1h_tokens or 0
+    audio_in = usage.input_audio_tokens or 0
+    image_in = usage.input_image_tokens or 0
+    reasoning = usage.reasoning_tokens or 0
+    audio_out = usage.output_audio_tokens or 0
+    image_out = usage.output_image_tokens or 0
+    return (
+        read + write_5m + write_1h <= total_in
+        and audio_in + image_in <= total_in
+        and reasoning + audio_out + image_out <= total_out
+        and not (
+            read < 0 or write_5m < 0 or write_1h < 0 or audio_in < 0 or image_in < 0
+            or reasoning < 0 or audio_out < 0 or image_out < 0 or total_in < 0 or total_out < 0
+        )
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Where official SDKs are listened to: few choke points, in one table (`table`)."""

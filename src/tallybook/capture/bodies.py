@@ -1,0 +1,141 @@
+"""Prompts and responses as text: hashes always, previews and whole bodies only when asked for.
+
+Conversation messages are stored once by content hash, so that a 60-turn agent costs 60 messages and
+not 1,830. Everything passes the redactor before it is written; base64 data become a reference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from tallybook.model.limits import BODY_BYTES, PREVIEW_CHARS
+
+_BASE64 = re.compile(r'(?<=[",])(?:data:[\w/+.;-]+,)?[A-Za-z0-9+/_-]{1024,}={0,2}(?=")')
+_MESSAGES_KNOWN = 20_000
+"""Hashes of messages that this process wrote lately. Beyond: the oldest are forgotten and may be written again."""
+
+
+def _odd(value: Any) -> Any:
+    """What msgspec cannot encode, by the means that SDK objects offer."""
+    dump = getattr(value, "model_dump", None)
+    if callable(dump):
+        return dump(mode="json", exclude_unset=True)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if hasattr(value, "__iter__") and hasattr(value, "__len__"):
+        return list(value)
+    return f"<{type(value).__name__}>"
+
+
+encode = msgspec.json.Encoder(enc_hook=_odd).encode
+
+
+def sha256(data: bytes) -> str:
+    """`sha256:` and the digest in hexadecimal."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def prompt_hash(prompt: Any) -> tuple[str | None, int | None]:
+    """Hash of a prompt and its size in bytes as JSON (as text when it is text); nothing for no prompt."""
+    if prompt is None:
+        return None, None
+    data = prompt.encode("utf-8", "surrogatepass") if isinstance(prompt, str) else encode(prompt)
+    return sha256(data), len(data)
+
+
+def strings(value: Any) -> Iterator[str]:
+    """The texts inside a prompt, in order; keys such as `role` and `type` are not among them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key not in ("role", "type", "id", "tool_call_id", "cache_control", "data", "url", "image_url"):
+                yield from strings(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from strings(inner)
+
+
+def without_base64(text: str) -> str:
+    """JSON text with long base64 runs replaced by `[base64 <bytes> <hash>]`."""
+
+    def reference(match: re.Match[str]) -> str:
+        blob = match.group()
+        return f"[base64 {len(blob) * 3 // 4} bytes {sha256(blob.encode())[:23]}]"
+
+    return _BASE64.sub(reference, text)
+
+
+def preview(prompt: Any, redact: Callable[[str], str]) -> str:
+    """The first characters of a prompt's or response's text, redacted before the cut so that no secret is halved."""
+    if isinstance(prompt, str):
+        text = prompt[: PREVIEW_CHARS * 4]
+    else:
+        parts: list[str] = []
+        size = 0
+        for part in strings(prompt):
+            parts.append(part[: PREVIEW_CHARS * 4])
+            size += len(part)
+            if size > PREVIEW_CHARS * 4:
+                break
+        text = "\n".join(parts)
+    return redact(text)[:PREVIEW_CHARS]
+
+
+class BodyWriter:
+    """Turns bodies into lines for the journal. Not safe for threads by itself beyond what a dict is."""
+
+    def __init__(self, redact: Callable[[str], str], append: Callable[[str, bytes], None]) -> None:
+        self._redact = redact
+        self._append = append
+        self._known: OrderedDict[str, None] = OrderedDict()
+
+    def _clean(self, text: str) -> tuple[str, int | None]:
+        """Redacted text without blobs, and the original size in bytes when it had to be cut."""
+        size = len(text.encode("utf-8", "surrogatepass"))
+        text = self._redact(without_base64(text))
+        if len(text) > BODY_BYTES:
+            return text[:BODY_BYTES], size
+        return text, None
+
+    def prompt(self, call_id: str, timestamp: str, prompt: Any) -> None:
+        """Write a prompt: a conversation as references to its messages, anything else whole."""
+        if isinstance(prompt, list) and prompt and all(isinstance(item, Mapping) for item in prompt):
+            hashes = [self._message(item) for item in prompt]
+            line = {"call_id": call_id, "timestamp": timestamp, "messages": hashes}
+            self._append("prompts", encode(line) + b"\n")
+        else:
+            text = prompt if isinstance(prompt, str) else encode(prompt).decode("utf-8", "replace")
+            self._whole("prompts", "prompt", call_id, timestamp, text)
+
+    def response(self, call_id: str, timestamp: str, text: str) -> None:
+        """Write a response's text."""
+        self._whole("responses", "response", call_id, timestamp, text)
+
+    def _whole(self, kind: str, key: str, call_id: str, timestamp: str, text: str) -> None:
+        clean, size = self._clean(text)
+        line: dict[str, Any] = {"call_id": call_id, "timestamp": timestamp, key: clean}
+        if size is not None:
+            line |= {"truncated": True, "bytes": size}
+        self._append(kind, encode(line) + b"\n")
+
+    def _message(self, message: Mapping[str, Any]) -> str:
+        clean, size = self._clean(encode(message).decode("utf-8", "replace"))
+        key = sha256(clean.encode())[:39]
+        if key in self._known:
+            self._known.move_to_end(key)
+            return key
+        self._known[key] = None
+        if len(self._known) > _MESSAGES_KNOWN:
+            self._known.popitem(last=False)
+        line: dict[str, Any] = {"hash": key, "message": clean}
+        if size is not None:
+            line |= {"truncated": True, "bytes": size}
+        self._append("messages", encode(line) + b"\n")
+        return key

@@ -1,0 +1,235 @@
+"""One observed call, from its beginning to its record.
+
+`begin` takes what is known before the request, the `Observation` is told of the response, the stream's
+end or the failure, and writes exactly one record. It never raises into the application: whoever calls
+it stands under a guard.
+"""
+
+from __future__ import annotations
+
+import time
+from asyncio import CancelledError
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from tallybook.capture import guard
+from tallybook.capture.bodies import preview, prompt_hash, sha256, strings
+from tallybook.capture.recorder import Recorder
+from tallybook.capture.scope import Scope, current
+from tallybook.model.call import Status, ToolCall
+from tallybook.model.codec import VERSION, Line, Tool, Where, time_of, tokens_of
+from tallybook.model.limits import ERROR_MESSAGE_CHARS, METADATA_BYTES
+from tallybook.model.usage import Usage
+from tallybook.prices.estimate import estimate_tokens
+from tallybook.providers.base import Asked, Format, Parsed
+from tallybook.providers.failure import failure
+
+_NOTHING = Parsed()
+_NO_USAGE = Usage()
+_CANCELLED = (CancelledError, KeyboardInterrupt, GeneratorExit, SystemExit)
+
+
+class Observation:
+    """A call under way. Exactly one of the finishing methods takes effect; later ones do nothing."""
+
+    __slots__ = (
+        "_done", "_is_stream", "asked", "base_url", "call_id", "format", "is_batch", "may_repeat", "prompt_bytes",
+        "prompt_digest", "provider", "recorder", "response", "retries", "scope", "source", "started_ns", "started_us",
+        "tools",
+    )  # fmt: skip
+
+    def __init__(
+        self, recorder: Recorder, fmt: Format, asked: Asked, provider: str, base_url: str | None, *, source: str = "sdk"
+    ) -> None:
+        now_ns = time.time_ns()
+        self.started_us = now_ns // 1000
+        self.recorder = recorder
+        self.format = fmt
+        self.asked = asked
+        self.provider = provider
+        self.base_url = base_url
+        self.scope: Scope = current.get()
+        self.call_id = recorder.new_id(self.started_us)
+        self.prompt_digest, self.prompt_bytes = prompt_hash(asked.prompt)
+        self.source = source
+        self.retries = 0
+        self.may_repeat = False
+        self.is_batch = False
+        self.response: Any = None
+        self._is_stream = asked.is_stream
+        self._done = False
+        if self.scope.seen is not None:
+            self.scope.seen.add(1)
+        self.started_ns = time.perf_counter_ns()
+
+    def elapsed_us(self) -> int:
+        """Microseconds since the call began."""
+        return (time.perf_counter_ns() - self.started_ns) // 1000
+
+    def succeed(self, raw: bytes, http_status: int | None = None) -> None:
+        """Record a whole response from its raw body."""
+        duration_us = self.elapsed_us()
+        parsed = self.format.parse(raw)
+        self.finish(parsed, duration_us, http_status=http_status)
+
+    def fail(self, error: BaseException) -> None:
+        """Record the exception that the call raised to the application."""
+        if self._done:
+            return
+        duration_us = self.elapsed_us()
+        status: Status = "cancelled" if isinstance(error, _CANCELLED) else "error"
+        http_status = getattr(error, "status_code", None) or getattr(error, "code", None)
+        http_status = http_status if isinstance(http_status, int) else None
+        kind, message = failure(getattr(error, "body", None) or getattr(error, "details", None), http_status)
+        parsed = Parsed(
+            error_type=kind or type(error).__name__, error_message=message or str(error), is_complete=False
+        )  # fmt: skip
+        raw = self.response_bytes()
+        if raw is not None:  # The provider answered and billed; the SDK could not make sense of it.
+            answered = self.format.parse(raw)
+            parsed = msgspec.structs.replace(
+                answered, error_type=parsed.error_type, error_message=parsed.error_message
+            )  # fmt: skip
+        self.finish(parsed, duration_us, status=status, http_status=http_status)
+
+    def discard(self) -> None:
+        """Record nothing: it was no call to a model after all."""
+        if not self._done:
+            self._done = True
+            if self.scope.seen is not None:
+                self.scope.seen.add(-1)
+
+    def response_bytes(self) -> bytes | None:
+        """Body of a response that had been read when the SDK failed; `None` where there is none."""
+        response = self.response
+        if response is None or not 200 <= getattr(response, "status_code", 0) < 300:
+            return None
+        content = getattr(response, "_content", None)
+        return content if isinstance(content, bytes) else None
+
+    def finish(
+        self,
+        parsed: Parsed,
+        duration_us: int | None,
+        *,
+        status: Status | None = None,
+        ttft_us: int | None = None,
+        http_status: int | None = None,
+    ) -> None:
+        """Write the record, once."""
+        if self._done:
+            return
+        self._done = True
+        if status is None:
+            status = "error" if parsed.error_type else "ok" if parsed.is_complete else "incomplete"
+        usage, flags = self._usage(parsed, status)
+        recorder = self.recorder
+        scope = self.scope
+        settings = recorder.settings
+        text = parsed.text
+        data = text.encode("utf-8", "surrogatepass") if text is not None else None
+        message = parsed.error_message
+        metadata = scope.metadata
+        if metadata:
+            metadata, cut = _checked(metadata)
+            flags += cut
+        line = Line(
+            VERSION, time_of(self.started_us), self.call_id, scope.agent_name, self.format.operation, self.asked.model,
+            scope.session_id, scope.user_id or settings.user_id, None if duration_us is None else duration_us / 1000,
+            tokens_of(usage), None if parsed.cost_nanousd is None else parsed.cost_nanousd / 1e9, status == "ok",
+            self.prompt_digest, None if data is None else sha256(data),
+            Where(
+                scope.project or recorder.place.project, recorder.place.branch(self.started_us),
+                None if message is None else recorder.redact(message)[:ERROR_MESSAGE_CHARS],
+            ),
+            scope.name, self.provider, parsed.response_model, parsed.response_id, scope.run_id, scope.parent_id,
+            None if ttft_us is None else ttft_us / 1000, status, parsed.error_type, http_status,
+            scope.environment or settings.environment, scope.tags, metadata, self._tools(parsed.tool_calls),
+            parsed.finish_reasons, parsed.service_tier, self.base_url, self._is_stream, self.is_batch,
+            self.may_repeat, self.retries, self.source, usage.requests, usage.quantities, parsed.usage_raw,
+            self.asked.parameters, self.prompt_bytes, None if text is None else len(text), None, None, flags,
+        )  # fmt: skip
+        if recorder.keeps_bodies:
+            self._bodies(line, text)
+        recorder.line(line)
+
+    def _tools(self, tool_calls: tuple[ToolCall, ...]) -> tuple[Tool, ...]:
+        """Tool calls as a line has them; arguments and results are content and follow the switch for responses."""
+        if not tool_calls:
+            return ()
+        if self.recorder.settings.responses != "full":
+            return tuple([Tool(t.name, t.id, None, None, None, t.error, t.server_side) for t in tool_calls])
+        redact = self.recorder.redact
+        return tuple([
+            Tool(
+                t.name, t.id, t.arguments and redact(t.arguments), t.result and redact(t.result), None, t.error,
+                t.server_side,
+            )
+            for t in tool_calls
+        ])  # fmt: skip
+
+    def _usage(self, parsed: Parsed, status: Status) -> tuple[Usage, tuple[str, ...]]:
+        """The usage to record: as told, else estimated for an answer that was at least begun, and flagged so."""
+        usage = parsed.usage
+        flags = parsed.flags
+        if usage is None:
+            began = parsed.text or parsed.reasoning_chars or parsed.tool_calls
+            if self._is_stream and (began or status in ("incomplete", "cancelled")):
+                usage, flags = self._estimate(parsed), (*flags, "usage_estimated")
+            elif status == "ok" and not self.asked.quantities:
+                usage, flags = _NO_USAGE, flags if "usage_missing" in flags else (*flags, "usage_missing")
+            else:
+                usage = _NO_USAGE
+        elif (status in ("incomplete", "cancelled")) and not parsed.is_complete and self._is_stream:
+            usage, flags = self._at_least(usage, parsed), (*flags, "usage_estimated")
+        if self.asked.quantities:
+            usage = msgspec.structs.replace(usage, quantities={**self.asked.quantities, **usage.quantities})
+        return usage, flags
+
+    def _estimate(self, parsed: Parsed) -> Usage:
+        model = parsed.response_model or self.asked.model or ""
+        return Usage(
+            input_tokens=estimate_tokens("\n".join(strings(self.asked.prompt)), model),
+            output_tokens=_output_estimate(parsed, model),
+        )
+
+    def _at_least(self, usage: Usage, parsed: Parsed) -> Usage:
+        """A broken stream's usage: the input as told, the output no less than what was seen of it."""
+        model = parsed.response_model or self.asked.model or ""
+        output = max(usage.output_tokens or 0, _output_estimate(parsed, model))
+        told = usage.input_tokens
+        if told is None:
+            told = estimate_tokens("\n".join(strings(self.asked.prompt)), model)
+        return msgspec.structs.replace(usage, input_tokens=told, output_tokens=output)
+
+    def _bodies(self, line: Line, text: str | None) -> None:
+        recorder, settings, prompt = self.recorder, self.recorder.settings, self.asked.prompt
+        when = line.timestamp.isoformat().replace("+00:00", "Z")
+        with guard.contained("bodies"):
+            if settings.prompts != "none" and prompt is not None:
+                line.prompt_preview = preview(prompt, recorder.redact)
+                if settings.prompts == "full":
+                    recorder.bodies.prompt(self.call_id, when, prompt)
+            if settings.responses != "none" and text is not None:
+                line.response_preview = preview(text, recorder.redact)
+                if settings.responses == "full":
+                    recorder.bodies.response(self.call_id, when, text)
+
+
+def _output_estimate(parsed: Parsed, model: str) -> int:
+    text = (parsed.text or "") + "".join(t.name + (t.arguments or "") for t in parsed.tool_calls)
+    return estimate_tokens(text, model) + parsed.reasoning_chars // 4
+
+
+def _checked(metadata: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Metadata as JSON can carry them, within their limit."""
+    try:
+        data = msgspec.json.encode(metadata)
+    except (TypeError, msgspec.MsgspecError, ValueError):
+        metadata = {str(key): str(value) for key, value in metadata.items()}
+        data = msgspec.json.encode(metadata)
+    if len(data) > METADATA_BYTES:
+        return {}, ("metadata_dropped",)
+    return dict(metadata), ()

@@ -1,0 +1,243 @@
+"""The choke points that the OpenAI and Anthropic SDKs share: `request` and `_process_response` of their base client.
+
+Every resource, sync and async, whole, streamed, raw, parsed and paged, goes through them, in all majors that
+`table` names. `request` gives the beginning, the failure and the end; `_process_response` gives the HTTP
+response before the SDK makes anything of it. What the SDK returns is returned untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any
+
+from tallybook.capture import guard, recorder, switch, tee
+from tallybook.capture.batch import record_batch
+from tallybook.capture.observe import Observation
+from tallybook.providers.base import Asked, Format
+from tallybook.providers.detect import detect_provider
+from tallybook.providers.table import match
+
+_under_way: ContextVar[_Request | None] = ContextVar("tallybook_request", default=None)
+
+_ASKS_FOR_USAGE = frozenset({"openai.chat", "openai.completions"})
+_TELLS_UNASKED = frozenset({"mistral"})
+"""Hosts that give usage in every stream and know no `stream_options`."""
+
+_hosts: dict[tuple[str, str], tuple[str | None, str | None]] = {}
+_refusing: set[str] = set()
+"""Base URLs that answered that they know no `stream_options`; they are not asked again."""
+
+
+class _Request:
+    """One `request` of the SDK under way."""
+
+    __slots__ = ("has_injected", "is_async", "observation", "plain_body")
+
+    def __init__(self, observation: Observation, is_async: bool) -> None:
+        self.observation = observation
+        self.is_async = is_async
+        self.has_injected = False
+        self.plain_body: Any = None
+
+
+def _base_url(client: Any, family: str) -> tuple[str | None, str | None]:
+    """Provider told by the client's address (`None` when the model must tell), and the address if it is unusual."""
+    text = str(getattr(client, "_base_url", ""))
+    key = (family, text)
+    found = _hosts.get(key)
+    if found is None:
+        provider = detect_provider(None, text)
+        kind = type(client).__name__
+        for word, name in (("Bedrock", "aws"), ("Vertex", "google-vertex"), ("Azure", "azure")):
+            if word in kind:
+                provider = name
+        usual = provider == family
+        host = text.split("://", 1)[-1].split("?", 1)[0].rstrip("/")
+        found = _hosts[key] = (None if provider == "unknown" else provider, None if usual else host)
+    return found
+
+
+def _body(options: Any) -> Mapping[str, Any]:
+    body = options.json_data
+    if not isinstance(body, Mapping):
+        body = {}
+    extra = getattr(options, "extra_json", None)
+    return {**body, **extra} if extra else body
+
+
+def _begin(client: Any, options: Any, family: str, is_async: bool) -> _Request | None:
+    """The observation of a request that is one to a model; `None` for any other."""
+    fmt = match(family, options.method, options.url)
+    if fmt is None:
+        return None
+    pen = recorder.get()
+    if not pen.settings.enabled:
+        return None
+    body = _body(options)
+    asked = fmt.asked(body, options.url)
+    provider, host = _base_url(client, family)
+    if provider is None:
+        provider = detect_provider(asked.model, None)
+        if provider == "unknown" and host is not None:
+            provider = family if family == "anthropic" else provider
+    observation = Observation(pen, fmt, asked, provider, host)
+    if options.method.lower() == "get":
+        observation.may_repeat = True
+    request = _Request(observation, is_async)
+    if asked.is_stream and fmt.name in _ASKS_FOR_USAGE and pen.settings.stream_usage == "auto":
+        _ask_for_usage(request, options, fmt, asked, body)
+    return request
+
+
+def _ask_for_usage(request: _Request, options: Any, fmt: Format, asked: Asked, body: Mapping[str, Any]) -> None:
+    del fmt, asked
+    observation = request.observation
+    if observation.provider in _TELLS_UNASKED or (observation.base_url or "") in _refusing:
+        return
+    given = body.get("stream_options")
+    if given is not None and (not isinstance(given, Mapping) or "include_usage" in given):
+        return
+    if not isinstance(options.json_data, Mapping):
+        return
+    request.plain_body = options.json_data
+    options.json_data = {**options.json_data, "stream_options": {**(given or {}), "include_usage": True}}
+    request.has_injected = True
+
+
+def _is_refusal(request: _Request, error: BaseException) -> bool:
+    """Whether the host turned the request down for our `stream_options`: nothing was generated, nothing billed."""
+    if not request.has_injected or getattr(error, "status_code", None) not in (400, 404, 422):
+        return False
+    told = f"{error} {getattr(error, 'body', '')}"
+    return "stream_options" in told or "include_usage" in told
+
+
+def _plainly(request: _Request, options: Any) -> None:
+    """Take our wish back, for this request and all further ones to that host."""
+    _refusing.add(request.observation.base_url or "")
+    options.json_data = request.plain_body
+    request.has_injected = False
+
+
+def _start(self: Any, options: Any, family: str, is_async: bool) -> _Request | None:
+    if not switch.is_on:
+        return None
+    try:
+        return _begin(self, options, family, is_async)
+    except Exception as error:  # noqa: BLE001
+        guard.failed("starting a record", error)
+        return None
+
+
+def _failed(request: _Request, error: BaseException) -> None:
+    try:
+        request.observation.fail(error)
+    except Exception as inner:  # noqa: BLE001
+        guard.failed("recording a failure", inner)
+
+
+def _returned(request: _Request) -> None:
+    """The SDK made its result: record a response that was read whole; a stream records itself at its end."""
+    observation = request.observation
+    response = observation.response
+    try:
+        if response is None:
+            observation.discard()  # A middleware's or a test's own answer: no request went out.
+        elif "_content" in response.__dict__:
+            if observation.format.batch is not None:
+                record_batch(observation, response.content)
+            else:
+                observation.succeed(response.content, None)
+    except Exception as error:  # noqa: BLE001
+        guard.failed("recording a result", error)
+
+
+def sync_request(original: Callable[..., Any], family: str) -> Callable[..., Any]:
+    """`SyncAPIClient.request`, observed."""
+
+    @wraps(original)
+    def request(self: Any, cast_to: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
+        mine = _start(self, options, family, False)
+        if mine is None:
+            return original(self, cast_to, options, *args, **kwargs)
+        token = _under_way.set(mine)
+        try:
+            try:
+                result = original(self, cast_to, options, *args, **kwargs)
+            except Exception as error:
+                if not _is_refusal(mine, error):
+                    raise
+                _plainly(mine, options)
+                result = original(self, cast_to, options, *args, **kwargs)
+        except BaseException as error:
+            _failed(mine, error)
+            raise
+        finally:
+            _under_way.reset(token)
+        _returned(mine)
+        return result
+
+    return request
+
+
+def async_request(original: Callable[..., Coroutine[Any, Any, Any]], family: str) -> Callable[..., Any]:
+    """`AsyncAPIClient.request`, observed."""
+
+    @wraps(original)
+    async def request(self: Any, cast_to: Any, options: Any, *args: Any, **kwargs: Any) -> Any:
+        mine = _start(self, options, family, True)
+        if mine is None:
+            return await original(self, cast_to, options, *args, **kwargs)
+        token = _under_way.set(mine)
+        try:
+            try:
+                result = await original(self, cast_to, options, *args, **kwargs)
+            except Exception as error:
+                if not _is_refusal(mine, error):
+                    raise
+                _plainly(mine, options)
+                result = await original(self, cast_to, options, *args, **kwargs)
+        except BaseException as error:
+            _failed(mine, error)
+            raise
+        finally:
+            _under_way.reset(token)
+        _returned(mine)
+        return result
+
+    return request
+
+
+def process_response(original: Callable[..., Any], family: str) -> Callable[..., Any]:
+    """`_process_response` of either client: the HTTP response as it came, before the SDK reads a stream."""
+    del family
+
+    @wraps(original)
+    def process(self: Any, *args: Any, **kwargs: Any) -> Any:
+        mine = _under_way.get()
+        if mine is not None:
+            try:
+                _note(mine, kwargs)
+            except Exception as error:  # noqa: BLE001
+                guard.failed("seeing a response", error)
+        return original(self, *args, **kwargs)
+
+    return process
+
+
+def _note(mine: _Request, kwargs: Mapping[str, Any]) -> None:
+    response = kwargs.get("response")
+    observation = mine.observation
+    if response is None or observation.response is response:
+        return
+    observation.response = response
+    observation.retries = kwargs.get("retries_taken", 0)
+    if "_content" not in response.__dict__:
+        tee.attach(response, observation, is_async=mine.is_async, hide_usage=mine.has_injected)
+        mine.observation.response = _Streaming
+
+
+class _Streaming:
+    """Stands for a response that records itself: holding the response would keep a dropped stream alive."""

@@ -1,0 +1,87 @@
+"""Who is calling, for what: the context that every record carries, in one context variable.
+
+It flows into asyncio tasks by itself and into threads by `patches.threads`. A value is never
+changed, only replaced, so a record keeps what was in force when its call began.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import Any
+
+import msgspec
+
+from tallybook.model.limits import FIELD_CHARS
+
+
+class Seen:
+    """Counts the calls recorded inside a `track` and inside those around it, so that one call is one record."""
+
+    __slots__ = ("_outer", "calls")
+
+    def __init__(self, outer: Seen | None = None) -> None:
+        self.calls = 0
+        self._outer = outer
+
+    def add(self, calls: int) -> None:
+        """Count calls here and further out."""
+        self.calls += calls
+        if self._outer is not None:
+            self._outer.add(calls)
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """What records inherit. `None` and empty mean: not said here, take the process's own."""
+
+    run_id: str | None = None
+    parent_id: str | None = None
+    name: str | None = None
+    session_id: str | None = None
+    user_id: str | None = None
+    agent_name: str | None = None
+    project: str | None = None
+    environment: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, Any] = {}
+    seen: Seen | None = None
+
+
+EMPTY = Scope()
+FIELDS = ("run_id", "parent_id", "name", "session_id", "user_id", "agent_name", "project", "environment")
+current: ContextVar[Scope] = ContextVar("tallybook_scope", default=EMPTY)
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else str(value)
+    return text[:FIELD_CHARS]
+
+
+def derive(
+    scope: Scope, *, tags: tuple[Any, ...] = (), metadata: dict[str, Any] | None = None, seen: Seen | None = None,
+    **fields: Any,
+) -> Scope:  # fmt: skip
+    """A scope with the given fields replaced (`None` leaves them), tags added and metadata merged."""
+    values = {name: getattr(scope, name) for name in FIELDS}
+    values.update({name: _text(value) for name, value in fields.items() if value is not None})
+    merged = scope.tags
+    if tags:
+        merged = tuple(dict.fromkeys((*scope.tags, *map(_text, tags))))
+    return Scope(
+        **values,
+        tags=merged,
+        metadata={**scope.metadata, **metadata} if metadata else scope.metadata,
+        seen=seen or scope.seen,
+    )
+
+
+def enter(scope: Scope) -> Token[Scope]:
+    """Put a scope in force; give the token to `leave`."""
+    return current.set(scope)
+
+
+def leave(token: Token[Scope]) -> None:
+    """Restore what was in force. In another context than `enter` (a generator moved elsewhere) nothing is to restore."""
+    try:
+        current.reset(token)
+    except ValueError:
+        current.set(token.old_value if isinstance(token.old_value, Scope) else EMPTY)

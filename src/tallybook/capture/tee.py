@@ -1,0 +1,273 @@
+"""Listens to an HTTP response's body while the application reads it, whatever way it reads.
+
+The SDK's own stream objects are not touched: only the response's `iter_bytes` (or `aiter_bytes`) and
+`close` are shadowed on that one instance, by objects that hold the response weakly, so that dropping a
+stream ends it as promptly as without us. Per chunk there is one append; parsing waits for the end or a
+full buffer. Until the first content has passed, events are looked at one by one: its time is the TTFT.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import msgspec
+
+from tallybook.capture import guard
+from tallybook.capture.batch import record_batch
+from tallybook.capture.hide import UsageFilter
+from tallybook.capture.observe import Observation
+from tallybook.model.call import Status
+from tallybook.model.limits import STREAM_BUFFER_BYTES
+from tallybook.providers.base import Parsed, Stream
+from tallybook.providers.sse import Frames
+
+_WHOLE_BYTES = 67_108_864
+"""A whole body read as a stream that is kept for parsing. Beyond: recorded without usage, flagged `body_too_large`."""
+
+
+class Listener:
+    """What passed of one body, and how it ended. Finishes its observation exactly once."""
+
+    __slots__ = (
+        "__weakref__",
+        "_buffer",
+        "_ended",
+        "_frames",
+        "_is_events",
+        "_is_kept",
+        "_size",
+        "_stream",
+        "_ttft_us",
+        "observation",
+    )
+
+    def __init__(self, observation: Observation, content_type: str) -> None:
+        self.observation = observation
+        self._buffer: list[bytes] = []
+        self._size = 0
+        self._ended = False
+        self._ttft_us: int | None = None
+        make = observation.format.stream
+        self._stream: Stream | None = make() if make is not None else None
+        self._frames: Frames | None = Frames()
+        self._is_events: bool | None = None
+        if content_type.startswith("text/event-stream"):
+            self._is_events = True
+        elif not observation.asked.is_stream and content_type.startswith("application/json"):
+            self._is_events = False
+        self._is_kept = observation.format.operation != "speech"
+
+    def hear(self, chunk: bytes) -> None:
+        """Take one piece of the decoded body, as it passes."""
+        if self._frames is not None and self._is_events is not False:
+            self._first(chunk)
+            return
+        if self._is_kept:
+            self._buffer.append(chunk)
+            self._size += len(chunk)
+            if self._size > STREAM_BUFFER_BYTES:
+                self._relieve()
+
+    def _first(self, chunk: bytes) -> None:
+        """Until content came: decode event by event, and tell events from a whole body by their first bytes."""
+        if self._is_events is None:
+            start = chunk.lstrip()[:1]
+            if not start:
+                return
+            # A JSON array can be a stream as well (Gemini without `alt=sse`).
+            self._is_events = start in b"d:ei[\x1e" if self.observation.asked.is_stream else start in b"d:ei"
+            if not self._is_events:
+                self.hear(chunk)
+                return
+        if self._frames is None or self._stream is None:
+            return
+        found = False
+        for event in self._frames.feed(chunk):
+            found = self._stream.feed(event) or found
+        if found:
+            if self._ttft_us is None:
+                self._ttft_us = self.observation.elapsed_us()
+            rest = self._frames.hand_over()
+            if rest is not None:
+                self._frames = None
+                if rest:
+                    self._buffer.append(rest)
+                    self._size = len(rest)
+
+    def _relieve(self) -> None:
+        """Parse what is whole in the buffer, so that memory stays flat on endless streams."""
+        if self._stream is None or self._is_events is False:
+            if self._size > _WHOLE_BYTES:
+                self._buffer.clear()
+                self._is_kept = False
+            return
+        data = b"".join(self._buffer)
+        cut = max(data.rfind(b"\n\n") + 2, data.rfind(b"\r\n\r\n") + 4)
+        if cut < 4:
+            return
+        self._stream.feed_bytes(data[:cut])
+        self._buffer = [data[cut:]]
+        self._size = len(data) - cut
+
+    def end(self, status: Status | None = None, error: BaseException | None = None) -> None:
+        """The body is over: read whole, closed early, dropped or broken. Only the first call counts."""
+        if self._ended:
+            return
+        self._ended = True
+        duration_us = self.observation.elapsed_us()
+        with guard.contained("recording a stream"):
+            self._finish(duration_us, status, error)
+
+    def _finish(self, duration_us: int, status: Status | None, error: BaseException | None) -> None:
+        observation = self.observation
+        data = b"".join(self._buffer)
+        self._buffer.clear()
+        if observation.format.batch is not None:
+            record_batch(observation, data)
+            return
+        if self._is_events is False or self._stream is None:
+            parsed = observation.format.parse(data) if self._is_kept and data else Parsed(is_complete=error is None)
+        else:
+            if self._frames is not None:
+                for event in self._frames.flush():
+                    self._stream.feed(event)
+            if data:
+                self._stream.feed_bytes(data if data.endswith((b"\n\n", b"\r\n\r\n")) else data + b"\n\n")
+            parsed = self._stream.result()
+        if parsed.is_complete:
+            status = None  # All that the provider had to say was seen, whoever hung up first.
+        elif error is not None and parsed.error_type is None:
+            parsed = _with_error(parsed, error)
+            status = status or "incomplete"
+        elif parsed.error_type is None:
+            status = status or "incomplete"
+        observation.finish(parsed, duration_us, status=status, ttft_us=self._ttft_us)
+
+    def __del__(self) -> None:
+        if not self._ended:
+            self.end("incomplete")
+
+
+def _with_error(parsed: Parsed, error: BaseException) -> Parsed:
+    return msgspec.structs.replace(parsed, error_type=type(error).__name__, error_message=str(error))
+
+
+class _Sync:
+    """An iterator of byte chunks that tells a listener what passes."""
+
+    __slots__ = ("_filter", "_inner", "_listener", "_next")
+
+    def __init__(self, inner: Iterator[bytes], listener: Listener, hidden: UsageFilter | None) -> None:
+        self._inner = inner
+        self._next = inner.__next__
+        self._listener = listener
+        self._filter = hidden
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            chunk = self._next()
+        except StopIteration:
+            if self._filter is not None and (rest := self._filter.end()):
+                return rest
+            self._listener.end()
+            raise
+        except BaseException as error:
+            self._listener.end(error=error)
+            raise
+        try:
+            self._listener.hear(chunk)
+        except Exception as error:  # noqa: BLE001
+            guard.failed("listening to a stream", error)
+        if self._filter is None:
+            return chunk
+        return self._filter.pass_on(chunk) or self.__next__()
+
+    def close(self) -> None:
+        """As a generator's close."""
+        close = getattr(self._inner, "close", None)
+        if close is not None:
+            close()
+
+
+class _Async:
+    """The asynchronous twin of `_Sync`."""
+
+    __slots__ = ("_filter", "_inner", "_listener", "_next")
+
+    def __init__(self, inner: AsyncIterator[bytes], listener: Listener, hidden: UsageFilter | None) -> None:
+        self._inner = inner
+        self._next = inner.__anext__
+        self._listener = listener
+        self._filter = hidden
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            chunk = await self._next()
+        except StopAsyncIteration:
+            if self._filter is not None and (rest := self._filter.end()):
+                return rest
+            self._listener.end()
+            raise
+        except BaseException as error:
+            self._listener.end("cancelled" if type(error).__name__ == "CancelledError" else None, error)
+            raise
+        try:
+            self._listener.hear(chunk)
+        except Exception as error:  # noqa: BLE001
+            guard.failed("listening to a stream", error)
+        if self._filter is None:
+            return chunk
+        return self._filter.pass_on(chunk) or await self.__anext__()
+
+    async def aclose(self) -> None:
+        """As an asynchronous generator's aclose."""
+        close = getattr(self._inner, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def attach(response: Any, observation: Observation, *, is_async: bool, hide_usage: bool = False) -> None:
+    """Listen to an httpx response that has not been read yet."""
+    listener = Listener(observation, response.headers.get("content-type", ""))
+    hidden = UsageFilter() if hide_usage else None
+    holder = weakref.ref(response)
+    kind = type(response)
+
+    if is_async:
+
+        def aiter_bytes(chunk_size: int | None = None) -> _Async:
+            return _Async(kind.aiter_bytes(holder(), chunk_size), listener, hidden)
+
+        async def aclose() -> None:
+            live = holder()
+            try:
+                if live is not None:
+                    await kind.aclose(live)
+            finally:
+                listener.end("incomplete")
+
+        response.aiter_bytes = aiter_bytes
+        response.aclose = aclose
+    else:
+
+        def iter_bytes(chunk_size: int | None = None) -> _Sync:
+            return _Sync(kind.iter_bytes(holder(), chunk_size), listener, hidden)
+
+        def close() -> None:
+            live = holder()
+            try:
+                if live is not None:
+                    kind.close(live)
+            finally:
+                listener.end("incomplete")
+
+        response.iter_bytes = iter_bytes
+        response.close = close

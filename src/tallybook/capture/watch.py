@@ -1,0 +1,208 @@
+"""Watches a stream that some library gave to `track`, until it ends; forwards everything.
+
+A generator stays a generator, an asynchronous one likewise; any other iterator is stood in for by an object
+that forwards attributes, class and context management.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from typing import Any
+
+from msgspec import structs
+
+from tallybook.capture import guard
+from tallybook.capture.observe import Observation
+from tallybook.providers.base import Format, Parsed, Stream
+from tallybook.providers.shape import plain, stream_format_of
+
+End = Callable[[Observation, Parsed, "Format | None", "int | None", "BaseException | None"], None]
+
+
+def is_stream(value: Any) -> bool:
+    """Whether a result is read piece by piece: a generator or iterator, but no container, text or file."""
+    if isinstance(value, str | bytes | list | tuple | dict | set):
+        return False
+    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+        return True
+    kind = type(value)
+    return (hasattr(kind, "__next__") or hasattr(kind, "__anext__")) and not hasattr(kind, "readline")
+
+
+class Watch:
+    """What passed of one stream, and its end, told once."""
+
+    __slots__ = ("_end", "_ended", "_format", "_stream", "_text", "_ttft_us", "observation")
+
+    def __init__(self, observation: Observation, end: End) -> None:
+        self.observation = observation
+        self._end = end
+        self._ended = False
+        self._format: Format | None = None
+        self._stream: Stream | None = None
+        self._text: list[str] = []
+        self._ttft_us: int | None = None
+
+    def hear(self, item: Any) -> None:
+        """Take one item as it passes."""
+        has_content = False
+        if isinstance(item, str):
+            self._text.append(item)
+            has_content = bool(item)
+        else:
+            event = plain(item)
+            if self._stream is None:
+                self._format = stream_format_of(event)
+                if self._format is not None and self._format.stream is not None:
+                    self._stream = self._format.stream()
+            if self._stream is not None:
+                has_content = self._stream.feed(event)
+        if has_content and self._ttft_us is None:
+            self._ttft_us = self.observation.elapsed_us()
+
+    def end(self, *, is_whole: bool = False, error: BaseException | None = None) -> None:
+        """The stream is over: read whole, left early or failed."""
+        if self._ended:
+            return
+        self._ended = True
+        with guard.contained("recording a stream"):
+            if self._stream is not None:
+                parsed = self._stream.result()
+                if is_whole and not parsed.is_complete and parsed.usage is not None:
+                    parsed = structs.replace(parsed, is_complete=True)  # The library keeps the last marker to itself.
+            else:
+                parsed = Parsed(text="".join(self._text) or None, is_complete=is_whole)
+            self._end(self.observation, parsed, self._format, self._ttft_us, error)
+
+    def __del__(self) -> None:
+        self.end()
+
+
+def _heard(watch: Watch, item: Any) -> Any:
+    try:
+        watch.hear(item)
+    except Exception as error:  # noqa: BLE001
+        guard.failed("listening to a stream", error)
+    return item
+
+
+def _generator(inner: Generator[Any, Any, Any], watch: Watch) -> Generator[Any, Any, Any]:
+    try:
+        sent: Any = None
+        while True:
+            try:
+                item = inner.send(sent)
+            except StopIteration as stop:
+                watch.end(is_whole=True)
+                return stop.value
+            sent = yield _heard(watch, item)
+    except GeneratorExit:
+        inner.close()
+        watch.end()
+        raise
+    except BaseException as error:
+        watch.end(error=error)
+        raise
+
+
+async def _async_generator(inner: AsyncGenerator[Any, Any], watch: Watch) -> AsyncGenerator[Any, Any]:
+    try:
+        async for item in inner:
+            yield _heard(watch, item)
+        watch.end(is_whole=True)
+    except GeneratorExit:
+        await inner.aclose()
+        watch.end()
+        raise
+    except BaseException as error:
+        watch.end(error=error)
+        raise
+
+
+class Proxy:
+    """Stands in for an iterator object: same attributes, same class to `isinstance`, same context management."""
+
+    def __init__(self, inner: Any, watch: Watch) -> None:
+        object.__setattr__(self, "_tallybook", (inner, watch))
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override]
+        return type(object.__getattribute__(self, "_tallybook")[0])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "_tallybook")[0], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(object.__getattribute__(self, "_tallybook")[0], name, value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        inner, watch = object.__getattribute__(self, "_tallybook")
+        try:
+            item = next(inner)
+        except StopIteration:
+            watch.end(is_whole=True)
+            raise
+        except BaseException as error:
+            watch.end(error=error)
+            raise
+        return _heard(watch, item)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        inner, watch = object.__getattribute__(self, "_tallybook")
+        try:
+            item = await inner.__anext__()
+        except StopAsyncIteration:
+            watch.end(is_whole=True)
+            raise
+        except BaseException as error:
+            watch.end(error=error)
+            raise
+        return _heard(watch, item)
+
+    def __enter__(self) -> Any:
+        inner, _ = object.__getattribute__(self, "_tallybook")
+        inner.__enter__()
+        return self
+
+    def __exit__(self, *details: Any) -> Any:
+        inner, watch = object.__getattribute__(self, "_tallybook")
+        try:
+            return inner.__exit__(*details)
+        finally:
+            watch.end()
+
+    async def __aenter__(self) -> Any:
+        inner, _ = object.__getattribute__(self, "_tallybook")
+        await inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *details: Any) -> Any:
+        inner, watch = object.__getattribute__(self, "_tallybook")
+        try:
+            return await inner.__aexit__(*details)
+        finally:
+            watch.end()
+
+    def close(self) -> Any:
+        """Close the stream that is stood in for."""
+        inner, watch = object.__getattribute__(self, "_tallybook")
+        try:
+            return inner.close()
+        finally:
+            watch.end()
+
+
+def watched(stream: Any, watch: Watch) -> Any:
+    """The stream to hand to the caller in place of `stream`."""
+    if inspect.isgenerator(stream):
+        return _generator(stream, watch)
+    if inspect.isasyncgen(stream):
+        return _async_generator(stream, watch)
+    return Proxy(stream, watch)
