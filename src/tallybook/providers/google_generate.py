@@ -233,7 +233,7 @@ class GenerateStream(EventStream[_Chunk]):
         raw = self._usage
         flags: tuple[str, ...] = ()
         usage = tier = None
-        if isinstance(raw, Mapping) and raw:
+        if raw and mapping(raw):
             usage, flags = usage_of(raw)
             requests = self._requests()
             if requests:

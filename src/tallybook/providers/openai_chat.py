@@ -156,13 +156,15 @@ class ChatStream(EventStream[_Chunk]):
             index = choice.index if type(choice.index) is int else 0
             if choice.finish_reason and isinstance(choice.finish_reason, str):
                 self._finish[index] = choice.finish_reason
-            if choice.text and isinstance(choice.text, str):
+            message = choice.message if choice.delta is None else choice.delta
+            if message is not None:
+                if self._take_message(message, index):
+                    has_content = True
+            elif choice.text and isinstance(choice.text, str):
+                # Text completions. Together sends the chat's text a second time under this name.
                 has_content = True
                 if index == 0:
                     self._text.append(choice.text)
-            message = choice.message if choice.delta is None else choice.delta
-            if message is not None and self._take_message(message, index):
-                has_content = True
         return has_content
 
     def _take_message(self, message: _Message, index: int) -> bool:
@@ -264,8 +266,8 @@ class ChatStream(EventStream[_Chunk]):
         is_complete = self._is_done or bool(self._finish)
         flags: tuple[str, ...] = ()
         usage = cost = None
-        if isinstance(raw, Mapping) and raw:
-            usage, flags, cost = counted(raw)
+        if raw and mapping(raw):
+            usage, flags, cost = counted(raw, word(self._model))
         elif is_complete and error_type is None:
             flags = ("usage_missing",)
         tier = word(self._tier)

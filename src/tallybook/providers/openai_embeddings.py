@@ -13,7 +13,7 @@ import msgspec
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
 from tallybook.providers.openai_chat import model_in
-from tallybook.providers.openai_usage import counted, stated_cost
+from tallybook.providers.openai_usage import counted
 from tallybook.providers.value import mapping, scalars, whole, word
 
 PARAMETERS = ("dimensions", "encoding_format", "input_type", "truncation", "output_dimension", "output_dtype")
@@ -60,8 +60,7 @@ def _parsed(body: _Whole) -> Parsed:
         usage_raw=raw,
         response_id=word(body.id),
         response_model=word(body.model),
-        # A usage of three keys is too short for `counted` to look for a cost in it.
-        cost_nanousd=stated_cost(raw) if cost is None else cost,
+        cost_nanousd=cost,
         flags=flags,
     )
 

@@ -222,7 +222,7 @@ class ResponseStream(EventStream[_Event]):
         cost = usage = None
         further: tuple[Further, ...] = ()
         raw = response.usage
-        if isinstance(raw, Mapping) and raw:
+        if raw and mapping(raw):
             usage, flags, cost = counted(raw)
             requests = _requests(response, usage)
             if requests != usage.requests:

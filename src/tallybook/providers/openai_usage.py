@@ -28,23 +28,37 @@ class Counted(NamedTuple):
     cost_nanousd: int | None = None
 
 
-def counted(raw: Mapping[str, Any]) -> Counted:
-    """The normal form of an OpenAI-shaped `usage`, in chat's names (`prompt_tokens`) or Responses' (`input_tokens`)."""
+_PLAIN_KEYS = frozenset(
+    (
+        "prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details",
+        "input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details",
+    )
+)  # fmt: skip
+"""OpenAI's own keys; a usage with only these needs no look for the habits of other hosts."""
+
+
+def counted(raw: Mapping[str, Any], model: str | None = None) -> Counted:
+    """The normal form of an OpenAI-shaped `usage`, in chat's names (`prompt_tokens`) or Responses' (`input_tokens`).
+
+    `model` is the one that answered; it matters for Vercel's gateway only, whose Gemini routes leave the reasoning
+    out of output and total.
+    """
     get = raw.get
     asked = get("prompt_tokens")
     said = get("completion_tokens")
     input_tokens = whole(asked if asked is not None else get("input_tokens"))
     output_tokens = whole(said if said is not None else get("output_tokens"))
     total = whole(get("total_tokens"))
-    inside = _details(
-        raw, "prompt_tokens_details", "input_tokens_details", "prompt_token_details", "input_token_details"
-    )
-    outside = _details(
-        raw, "completion_tokens_details", "output_tokens_details", "completion_token_details", "output_token_details"
-    )
+    inside = get("prompt_tokens_details")
+    if inside is None:
+        inside = get("input_tokens_details") or get("prompt_token_details") or get("input_token_details")
+    outside = get("completion_tokens_details")
+    if outside is None:
+        outside = get("output_tokens_details") or get("completion_token_details") or get("output_token_details")
     flags: tuple[str, ...] = ()
     cache_read = cache_write = audio_in = image_in = reasoning = audio_out = image_out = None
     if inside:
+        inside = mapping(inside)
         cache_read = whole(inside.get("cached_tokens"))
         cache_write = whole(inside.get("cache_write_tokens"))
         if cache_write is None:
@@ -52,10 +66,11 @@ def counted(raw: Mapping[str, Any]) -> Counted:
         audio_in = whole(inside.get("audio_tokens"))
         image_in = whole(inside.get("image_tokens"))
     if outside:
+        outside = mapping(outside)
         reasoning = whole(outside.get("reasoning_tokens"))
         audio_out = whole(outside.get("audio_tokens"))
         image_out = whole(outside.get("image_tokens"))
-    is_plain = len(raw) <= 5 and total is not None
+    is_plain = raw.keys() <= _PLAIN_KEYS
     if not is_plain:
         if cache_read is None:
             cache_read = _first(
@@ -65,8 +80,6 @@ def counted(raw: Mapping[str, Any]) -> Counted:
             cache_write = _first(raw, "cache_write_tokens", "cache_creation_input_tokens")
         if reasoning is None:
             reasoning = whole(get("reasoning_tokens"))
-    elif cache_read is None and "cached_tokens" in raw:
-        cache_read = whole(raw["cached_tokens"])
     if total is not None and input_tokens is not None:
         if output_tokens is None:
             output_tokens = max(total - input_tokens, 0) if "completion_tokens" in raw else None
@@ -74,7 +87,7 @@ def counted(raw: Mapping[str, Any]) -> Counted:
             input_tokens, output_tokens, reasoning, flags = _reconciled(
                 input_tokens, output_tokens, total, reasoning, audio_in
             )
-        elif reasoning is not None and reasoning > output_tokens and "market_cost" in raw:
+        elif reasoning and "market_cost" in raw and (reasoning > output_tokens or (model or "").startswith("google/")):
             output_tokens += reasoning
     usage = Usage(
         input_tokens=input_tokens,
@@ -109,14 +122,6 @@ def _reconciled(
     if not reasoning:
         return input_tokens, output_tokens + gap, gap, ("reasoning_from_total",)
     return input_tokens, output_tokens + gap, reasoning, ("total_above_parts",)
-
-
-def _details(raw: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    for name in names:
-        value = raw.get(name)
-        if value is not None:
-            return mapping(value)
-    return mapping(None)
 
 
 def _first(raw: Mapping[str, Any], *names: str) -> int | None:

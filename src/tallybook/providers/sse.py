@@ -112,7 +112,15 @@ def _event(block: bytes) -> list[Any]:
             parts.append(line[6:] if line[5:6] == b" " else line[5:])
     if not parts:
         return _json(block.strip()) if block.lstrip()[:1] == b"{" else []
-    data = b"\n".join(parts).strip()
+    found = _data(b"\n".join(parts))
+    if not found and len(parts) > 1:
+        # Some recordings and proxies leave out the blank line between events.
+        return [event for part in parts for event in _data(part)]
+    return found
+
+
+def _data(data: bytes) -> list[Any]:
+    data = data.strip()
     return [DONE] if data == b"[DONE]" else _json(data)
 
 
