@@ -69,7 +69,7 @@ def test_a_plain_call_of_every_listed_model_costs_what_the_list_itself_computes(
     for provider, model in every_model():
         if provider.find_model(model.id) is not model or by_time_of_day(model):
             continue
-        for input_tokens in (1_000, 150_000, 300_000):
+        for input_tokens in (1_000, 300_000):
             got = cost(provider.id, model.id, input_tokens=input_tokens, output_tokens=1_000)
             if got.total_nanousd is None:
                 continue
@@ -77,7 +77,7 @@ def test_a_plain_call_of_every_listed_model_costs_what_the_list_itself_computes(
             theirs = model.calc_price(usage, provider, genai_request_timestamp=NOW)
             assert abs(got.total_nanousd - nanousd(theirs.total_price)) <= 1, (provider.id, model.id, input_tokens)
             compared += 1
-    assert compared > 5_000
+    assert compared > 3_000
 
 
 def test_rounding_a_list_price_to_our_integers_changes_it_by_less_than_one_in_a_hundred_thousand() -> None:
