@@ -30,7 +30,7 @@ class Seen:
             self._outer.add(calls)
 
 
-class Scope(msgspec.Struct, frozen=True, kw_only=True):
+class Scope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What records inherit. `None` and empty mean: not said here, take the process's own."""
 
     run_id: str | None = None

@@ -136,12 +136,12 @@ class Listener:
             if data:
                 self._stream.feed_bytes(data if data.endswith((b"\n\n", b"\r\n\r\n")) else data + b"\n\n")
             parsed = self._stream.result()
-        if parsed.is_complete:
-            status = None  # All that the provider had to say was seen, whoever hung up first.
-        elif error is not None and parsed.error_type is None:
+        if parsed.is_complete or parsed.error_type is not None:
+            status = None  # All that the provider had to say was seen, be it an error, whoever hung up first.
+        elif error is not None:
             parsed = _with_error(parsed, error)
             status = status or "incomplete"
-        elif parsed.error_type is None:
+        else:
             status = status or "incomplete"
         observation.finish(parsed, duration_us, status=status, ttft_us=self._ttft_us)
 

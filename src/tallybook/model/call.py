@@ -22,7 +22,7 @@ OPERATIONS = (
 """Well-known values of `Call.operation` (OpenTelemetry's where they exist). Any other text is kept as it is."""
 
 
-class ToolCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One use of a tool that a model asked for, or that the provider executed itself (`server_side`)."""
 
     name: str
@@ -35,7 +35,7 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     server_side: bool = False
 
 
-class Cost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Cost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Cost of one call in nano-USD, by part. `total_nanousd` is `None` exactly when `status` is unpriced."""
 
     status: CostStatus = "unpriced"
@@ -51,7 +51,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why the status is not `priced`: `unknown_model`, `usage_missing`, `no_price_for:web_search` …"""
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One request to a model. Times are UTC; `None` is unknown."""
 
     call_id: str
@@ -117,7 +117,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a reader should know: `usage_estimated`, `usage_missing`, `parts_exceed_input` …"""
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A node of a run's execution tree that is not itself a model call."""
 
     step_id: str
@@ -137,7 +137,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     metadata: dict[str, Any] = {}
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A conversation, chat, workflow or session: what groups calls. Totals are kept by the follower."""
 
     run_id: str

@@ -22,7 +22,7 @@ VERSION = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Tokens(msgspec.Struct, omit_defaults=True):
+class Tokens(msgspec.Struct, omit_defaults=True, gc=False):
     """`tokens` of a line; the first three keys are S5's and always present."""
 
     input: int | None
@@ -38,7 +38,7 @@ class Tokens(msgspec.Struct, omit_defaults=True):
     output_image: int | None = None
 
 
-class Where(msgspec.Struct):
+class Where(msgspec.Struct, gc=False):
     """`metadata` of a line: exactly S5's three keys; the application's own go to `attributes`."""
 
     project: str | None = None
@@ -46,7 +46,7 @@ class Where(msgspec.Struct):
     error: str | None = None
 
 
-class Tool(msgspec.Struct, omit_defaults=True):
+class Tool(msgspec.Struct, omit_defaults=True, gc=False):
     """An element of `tool_calls` (S1's structure, snake_case)."""
 
     name: str
@@ -58,7 +58,7 @@ class Tool(msgspec.Struct, omit_defaults=True):
     server_side: bool = False
 
 
-class Line(msgspec.Struct, omit_defaults=True):
+class Line(msgspec.Struct, omit_defaults=True, gc=False):
     """One line of `telemetry.*.jsonl`. Field order is key order."""
 
     v: int | None
@@ -109,7 +109,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     flags: tuple[str, ...] = ()
 
 
-class StepLine(msgspec.Struct, omit_defaults=True):
+class StepLine(msgspec.Struct, omit_defaults=True, gc=False):
     """One line of `steps.*.jsonl`."""
 
     v: int

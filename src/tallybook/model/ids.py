@@ -13,10 +13,13 @@ _UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-
 
 def uuid7(unix_ms: int, random_74_bits: int) -> str:
     """Text of a UUIDv7 from milliseconds since 1970 and 74 random bits."""
-    a = random_74_bits >> 62
-    b = random_74_bits & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
-    text = "%012x7%03x%016x" % (unix_ms, a, b)  # noqa: UP031  (the fastest form, measured)
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return "%08x-%04x-7%03x-%04x-%012x" % (  # noqa: UP031  (the fastest form, measured)
+        unix_ms >> 16,
+        unix_ms & 0xFFFF,
+        random_74_bits >> 62,
+        random_74_bits >> 48 & 0x3FFF | 0x8000,
+        random_74_bits & 0xFFFF_FFFF_FFFF,
+    )
 
 
 def is_uuid7(text: str) -> bool:

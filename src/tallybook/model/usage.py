@@ -21,7 +21,7 @@ OUTPUT_PARTS = ("reasoning_tokens", "output_audio_tokens", "output_image_tokens"
 TOKEN_FIELDS = ("input_tokens", "output_tokens", *INPUT_PARTS, *INPUT_MODALITIES, *OUTPUT_PARTS)
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What one call consumed. All token fields count tokens; `None` means not told."""
 
     input_tokens: int | None = None

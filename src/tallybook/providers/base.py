@@ -19,7 +19,7 @@ from tallybook.model.usage import Usage
 Payload = Mapping[str, Any]
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Asked(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a request body tells."""
 
     model: str | None = None
@@ -43,7 +43,7 @@ class Further(msgspec.Struct, frozen=True, kw_only=True):
     """What it was for: `advisor`, `image_generation`."""
 
 
-class Parsed(msgspec.Struct, frozen=True, kw_only=True):
+class Parsed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a response tells, whole or from a stream."""
 
     usage: Usage | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 _EMPTY: Mapping[str, Any] = {}
@@ -44,6 +44,9 @@ def mappings(value: Any) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, (list, tuple)) else []
 
 
-def scalars(body: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Those of the named members that are plain values (text, number, boolean)."""
-    return {name: body[name] for name in names if isinstance(body.get(name), (str, int, float, bool))}
+_PLAIN = frozenset((str, int, float, bool))
+
+
+def scalars(body: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Those of the named members that are plain values (text, number, boolean), in the body's order."""
+    return {name: value for name, value in body.items() if type(value) in _PLAIN and name in names}

@@ -25,7 +25,7 @@ _ASKS_FOR_USAGE = frozenset({"openai.chat", "openai.completions"})
 _TELLS_UNASKED = frozenset({"mistral"})
 """Hosts that give usage in every stream and know no `stream_options`."""
 
-_hosts: dict[tuple[str, str], tuple[str | None, str | None]] = {}
+_KNOWN = "_tallybook_address"
 _refusing: set[str] = set()
 """Base URLs that answered that they know no `stream_options`; they are not asked again."""
 
@@ -43,27 +43,31 @@ class _Request:
 
 
 def _base_url(client: Any, family: str) -> tuple[str | None, str | None]:
-    """Provider told by the client's address (`None` when the model must tell), and the address if it is unusual."""
-    text = str(getattr(client, "_base_url", ""))
-    key = (family, text)
-    found = _hosts.get(key)
-    if found is None:
-        provider = detect_provider(None, text)
-        kind = type(client).__name__
-        for word, name in (("Bedrock", "aws"), ("Vertex", "google-vertex"), ("Azure", "azure")):
-            if word in kind:
-                provider = name
-        usual = provider == family
-        host = text.split("://", 1)[-1].split("?", 1)[0].rstrip("/")
-        found = _hosts[key] = (None if provider == "unknown" else provider, None if usual else host)
+    """Provider told by the client's address (`None` when the model must tell), and the address if it is unusual.
+
+    Kept beside the client's own address object, which is replaced when the address changes.
+    """
+    address = getattr(client, "_base_url", None)
+    known = client.__dict__.get(_KNOWN)
+    if known is not None and known[0] is address:
+        return known[1]  # type: ignore[no-any-return]
+    text = str(address or "")
+    provider = detect_provider(None, text)
+    kind = type(client).__name__
+    for word, name in (("Bedrock", "aws"), ("Vertex", "google-vertex"), ("Azure", "azure")):
+        if word in kind:
+            provider = name
+    host = None if provider == family else text.split("://", 1)[-1].split("?", 1)[0].rstrip("/")
+    found = (None if provider == "unknown" else provider, host)
+    client.__dict__[_KNOWN] = (address, found)
     return found
 
 
 def _body(options: Any) -> Mapping[str, Any]:
     body = options.json_data
-    if not isinstance(body, Mapping):
-        body = {}
-    extra = getattr(options, "extra_json", None)
+    if type(body) is not dict:
+        body = body if isinstance(body, Mapping) else {}
+    extra = options.extra_json
     return {**body, **extra} if extra else body
 
 
