@@ -1,0 +1,52 @@
+"""What is said when there is nothing to show: where was looked, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tallybook.cli import figure
+from tallybook.cli.table import clean, wrap
+from tallybook.query.filters import told
+
+if TYPE_CHECKING:
+    from tallybook.cli.view import View
+
+
+def blank(view: View, noun: str = "calls") -> Iterator[str]:
+    """Lines for an empty ledger, or for one with no call in the scope."""
+    page = view.page
+    latest = view.store.calls(limit=1)
+    if not latest:
+        yield from empty(view)
+        return
+    about = " and ".join(told(view.scope.filters))
+    label = view.scope.span.label
+    span = "at all" if view.scope.span.since_us is None and view.scope.span.until_us is None else f"in: {label}"
+    text = f"No {noun} {span}{f', with {clean(about)}' if about else ''} (times in {view.zone})."
+    yield from wrap(text, page.width)
+    at = latest[0].started_at_us
+    yield page.dim(f"The latest call is of {figure.moment(at, view.zone, page)}, {figure.age(at, view.now_us)}.")
+    if about:
+        yield from (page.dim(line) for line in wrap("`--by` on `costs` shows which values there are.", page.width))
+
+
+def empty(view: View) -> Iterator[str]:
+    """Lines for a ledger without any call."""
+    page = view.page
+    folder = view.settings.folder
+    state = "is empty" if folder.is_dir() else "does not exist yet"
+    yield f"No calls yet: the ledger {clean(folder)} {state}."
+    yield ""
+    yield "To record the calls of a program, add one line before it makes them:"
+    yield ""
+    yield "    import tallybook; tallybook.instrument()"
+    yield ""
+    yield from wrap(
+        "If it has that line, it may write elsewhere: compare TALLYBOOK_DIR in its environment.", page.width
+    )
+    yield "To look around first:"
+    yield ""
+    yield "    tallybook demo"
+    yield ""
+    yield page.dim("`tallybook doctor` looks for the reason when calls are missing.")
