@@ -213,6 +213,39 @@ def test_a_model_of_another_maker_is_not_found_at_the_wrong_provider() -> None:
     assert rates_of(Key("unknown", "llama3.2")) == ()
 
 
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [("deepseek", "deepseek-r1:8b"), ("deepseek", "deepseek-r1-distill-qwen-7b"), ("openai", "openai/gpt-oss-20b")],
+)
+def test_open_weights_run_by_somebody_else_are_not_priced_as_their_makers_service(provider: str, model: str) -> None:
+    assert rates_of(Key(provider, model)) == ()
+    assert rates_of(Key("unknown", model)) == ()
+
+
+def test_a_moving_alias_that_the_list_does_not_follow_by_date_is_an_estimate() -> None:
+    assert cost("mistral", "mistral-large-latest").reasons == ("moving_alias",)
+    assert cost("mistral", "mistral-medium-latest").status == "priced"
+    assert cost("anthropic", "claude-3-5-haiku-latest").status == "priced"
+
+
+def test_a_gateway_that_passes_requests_on_has_the_makers_price_as_an_estimate() -> None:
+    got = cost("vercel", "anthropic/claude-sonnet-4-5", input_tokens=1_000_000 // 10, output_tokens=0)
+    assert (got.status, got.reasons, got.total_nanousd) == ("estimated", ("price_of:anthropic",), 300_000_000)
+    assert cost("portkey", "gpt-4o").reasons == ("price_of:openai",)
+    assert rates_of(Key("portkey", "no-such-model")) == ()
+
+
+def test_a_bare_name_from_bedrock_is_an_estimate_where_its_region_bears_on_the_price() -> None:
+    assert cost("aws", "claude-sonnet-4-5-20250929").reasons == ("endpoint_region_unknown",)
+    assert cost("aws", "us.anthropic.claude-sonnet-4-5-20250929-v1:0").status == "priced"
+    assert cost("aws", "amazon.nova-micro-v1:0").status == "priced"
+
+
+def test_an_embedding_is_not_partial_for_lack_of_output() -> None:
+    for provider, model in (("mistral", "mistral-embed"), ("openai", "text-embedding-3-small")):
+        assert cost(provider, model, input_tokens=1_000).status == "priced"
+
+
 def test_bedrocks_names_with_region_profile_and_arn_are_known() -> None:
     arn = "arn:aws:bedrock:us-east-1:123456789012:"
     profile = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"

@@ -16,11 +16,12 @@ import msgspec
 
 from tallybook.prices import naming
 from tallybook.prices.base import Key, Rate
+from tallybook.version import __version__
 
 CACHE_NAME = "prices-cache.json"
 PRICES_NAME = "prices.toml"
 
-_RULES = 1
+_RULES = 2
 """Raised when this package's reading of the list changes, so that older caches are dropped."""
 
 _CACHED_KEYS_MAX = 4_096
@@ -80,7 +81,7 @@ class PriceBook:
         return override.applied(override.read(self._prices_path), key, listed)
 
     def _load(self) -> tuple[str, dict[str, tuple[Rate, ...]]]:
-        version = f"{_RULES} {_list_stamp()} {_stamp(self._prices_path)}"
+        version = f"{__version__} {_RULES} {_list_stamp()} {_stamp(self._prices_path)}"
         if self._cache_path is None:
             return version, {}
         try:

@@ -10,6 +10,7 @@ The list knows no region, data residency, deployment type, or contract; neither 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -55,6 +56,9 @@ them is partial. Images in the input and reasoning are ordinary tokens wherever 
 _KNOWN_FAULTS = {("openai", "o3"): (date(2025, 6, 10), "cached_price_before_2025-06-10_unknown")}
 """Rows of the list that are known to be wrong before a day (trap 9: there o3 has the cached price of the day after)."""
 
+_GEOGRAPHY = re.compile(r"(^|/)(us|us-gov|eu|apac|jp|au|ca|sa|global)\.")
+"""Prefix of a Bedrock profile's name, also at the end of an ARN."""
+
 _MIDNIGHT = time(0, 0, tzinfo=UTC)
 
 
@@ -64,6 +68,10 @@ class Found(NamedTuple):
     provider: Provider
     model: ModelInfo
     doubts: tuple[str, ...]
+
+    def doubted(self, reason: str) -> Found:
+        """The same with one more reason."""
+        return self._replace(doubts=(*self.doubts, reason))
 
 
 @cache
@@ -94,25 +102,31 @@ def _find(key: Key) -> Found | None:
         return None
     if naming.is_unstated(key.provider):
         return _find_at_maker(key.model)
+    if naming.spelled(key.provider) in naming.GATEWAYS:
+        found = _find_at_maker(key.model)
+        return None if found is None else found.doubted(f"price_of:{found.provider.id}")
     provider = _providers().get(naming.provider_id(key.provider))
     return None if provider is None else _find_at(provider, key.model)
 
 
 def _find_at(provider: Provider, model: str) -> Found | None:
+    if naming.is_copy(provider.id, model):
+        return None
     for candidate in naming.candidates(provider.id, model):
         doubts = () if candidate.estimated is None else (candidate.estimated,)
         own = _match(provider, candidate.model)
         if own is not None:
-            return Found(provider, own, (*doubts, *_doubts_of_provider(provider.id)))
-        for other in provider.fallback_model_providers or ():
-            lent = _match(_providers()[other], candidate.model)
+            return Found(provider, own, (*doubts, *_doubts(provider, own, candidate.model)))
+        for name in provider.fallback_model_providers or ():
+            other = _providers()[name]
+            lent = _match(other, candidate.model)
             if lent is not None:
-                return Found(_providers()[other], lent, (*doubts, f"price_of:{other}"))
+                return Found(other, lent, (*doubts, f"price_of:{name}", *_doubts(other, lent, candidate.model)))
     return None
 
 
 def _match(provider: Provider, model: str) -> ModelInfo | None:
-    """The list's own strict matching, less its two hits that are none."""
+    """The list's own strict matching, less its hits that are none."""
     info = provider.find_model(model)
     if info is None or not any(_tables(info)):
         return None  # Trap 4: 179 models stand there with an empty table, which would come out as 0.
@@ -121,14 +135,22 @@ def _match(provider: Provider, model: str) -> ModelInfo | None:
     return info
 
 
-def _doubts_of_provider(provider: str) -> tuple[str, ...]:
-    if provider == "azure":
-        return ("deployment_type_unknown",)  # Data zones and regional deployments cost 10 % more than global ones.
-    if provider == "openrouter":
-        return ("route_unknown",)  # The host that served it sets the price; OpenRouter states the cost itself.
-    if provider == "perplexity":
-        return ("search_context_size_unknown",)  # The list has the fee of the largest search context only.
-    return ()
+def _doubts(provider: Provider, info: ModelInfo, model: str) -> tuple[str, ...]:
+    """Why the price of a model found under this name is only an estimate at this provider."""
+    found = []
+    if model.lower().endswith("-latest") and info.id != model.lower():
+        found.append("moving_alias")  # Trap 6: the list may know the alias from the day it meant an older model.
+    if provider.id == "azure":
+        found.append("deployment_type_unknown")  # Data zones and regional deployments cost 10 % more than global ones.
+    if provider.id == "openrouter":
+        found.append("route_unknown")  # The host that served it sets the price; OpenRouter states the cost itself.
+    if provider.id == "perplexity" and any("requests_kcount" in table for table in _tables(info)):
+        found.append("search_context_size_unknown")  # The list has the fee of the largest search context only.
+    if provider.id == "aws" and info.id.startswith("regional.") and not _GEOGRAPHY.search(model.lower()):
+        everywhere = "global." + info.id.removeprefix("regional.")
+        if any(other.id == everywhere for other in provider.models):
+            found.append("endpoint_region_unknown")  # Answers name the bare model; global profiles cost 10 % less.
+    return tuple(found)
 
 
 def _find_at_maker(model: str) -> Found | None:
@@ -302,6 +324,8 @@ def _rate(
     scope: tuple[int | None, int | None, int],
 ) -> Rate:
     tokens = {ours: picousd_per_token(flat[theirs]) for theirs, ours in _TOKEN_FIELDS.items() if theirs in flat}
+    if "embed" in found.model.id.lower():
+        tokens.pop("output_picousd", None)  # Nothing is put out, though some rows price it: no output is missing.
     tools = dict.fromkeys(_FREE_TOOLS.get(found.provider.id, ()), 0)
     tools |= {kind: nanousd(flat[theirs] / 1000) for theirs, kind in _TOOL_FIELDS.items() if theirs in flat}
     rate = Rate(

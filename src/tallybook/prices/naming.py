@@ -53,10 +53,18 @@ MAKERS = (
 )  # fmt: skip
 """Providers that sell models of their own making: whom a model without a provider is looked up at."""
 
+GATEWAYS = frozenset(
+    ("cloudflare-ai-gateway", "helicone", "litellm-proxy", "portkey", "pydantic-gateway", "vercel", "vercel-ai-gateway")
+)
+"""Services that pass a request on to the model's maker at its list price, with or without a fee of their own."""
+
 ONLINE = "online_search_fee_unknown"
 VARIANT = "router_variant_price_unknown"
 
 _ROUTER_VARIANTS = (":nitro", ":floor", ":exacto", ":extended", ":thinking", ":beta")
+_COPY = re.compile(r":(\d+x)?[\d.]+[bm]\b|distill|gguf|-q\d_|^(openai/)?gpt-oss")
+"""Names under which people run open weights themselves (`deepseek-r1:8b`), never a maker's own service."""
+
 _PATH = re.compile(r"^(?:projects/[^/]+/locations/[^/]+/)?publishers/[^/]+/models/")
 
 
@@ -92,6 +100,11 @@ def is_free(provider: str, model: str) -> bool:
     if name in _LOCAL:
         return not model.lower().endswith(("-cloud", ":cloud"))
     return name == "openrouter" and model.lower().endswith(":free")
+
+
+def is_copy(provider: str, model: str) -> bool:
+    """Whether a model that is said to be its maker's is by its name a copy of open weights, run by somebody else."""
+    return provider in MAKERS and _COPY.search(model.lower()) is not None
 
 
 def candidates(provider: str, model: str) -> list[Candidate]:
