@@ -58,7 +58,7 @@ _HOSTS = {
     "gateway.pydantic.dev": "pydantic-gateway",
     "us.inference.heroku.com": "heroku",
     "api.portkey.ai": "portkey",
-    "ollama.com": "ollama",
+    "ollama.com": "ollama-cloud",  # Not free, unlike the server of the same name on one's own machine.
     "api.arcee.ai": "arcee",
     "api.meta.ai": "meta",
 }
