@@ -149,8 +149,11 @@ def _stream(exchange: Exchange, response: dict[str, Any]) -> Reply:
         sse({"type": event["type"], "sequence_number": number, **event}, event["type"])
         for number, event in enumerate(_events(response))
     ]
-    error = error_body(exchange, 500)
-    told = {"type": "error", "sequence_number": exchange.scenario.error_after, **error, "code": "server_error"}
+    told = {
+        "type": "error",
+        "sequence_number": exchange.scenario.error_after,
+        "error": error_body(exchange, 500),
+    }
     return stream_reply(exchange, events, sse(told, "error"))
 
 

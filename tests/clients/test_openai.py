@@ -1,0 +1,211 @@
+"""The official OpenAI SDK: every way to call it gives the caller the same with us as without, and one true record."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from typing import Any
+
+import pytest
+
+pytest.importorskip("openai")
+import openai
+from described import async_drained, async_outcome, drained, http_response, sync_outcome
+from openai_cases import ASK, CASES, Case
+
+from tallybook.testing import ReplayServer, TemporaryLedger, temporary_ledger
+
+
+def method(client: Any, path: str, through: str = "") -> Any:
+    *resources, name = path.split(".")
+    for resource in resources:
+        client = getattr(client, resource)
+    return getattr(getattr(client, through) if through else client, name)
+
+
+def call(client: openai.OpenAI, case: Case) -> Any:
+    given = {**case.given, "extra_headers": {"X-Replay": case.words}} if case.words else case.given
+    match case.how:
+        case "plain":
+            return method(client, case.resource)(**given)
+        case "binary":
+            return method(client, case.resource)(**given).read()
+        case "stream":
+            return drained(method(client, case.resource)(**given))
+        case "raw" | "raw stream":
+            raw = method(client, case.resource, "with_raw_response")(**given)
+            parsed = raw.parse()
+            return [http_response(raw), parsed if case.how == "raw" else drained(parsed)]
+        case "streaming" | "lines" | "bytes":
+            with method(client, case.resource, "with_streaming_response")(**given) as response:
+                if case.how == "streaming":
+                    return [http_response(response), response.read()]
+                return [
+                    http_response(response),
+                    list(response.iter_lines() if case.how == "lines" else response.iter_bytes()),
+                ]
+        case _:
+            with method(client, case.resource)(**given) as stream:
+                events = drained(stream)
+                final = (
+                    stream.get_final_completion
+                    if hasattr(stream, "get_final_completion")
+                    else stream.get_final_response
+                )
+                return [events, final()]
+
+
+async def async_call(client: openai.AsyncOpenAI, case: Case) -> Any:
+    given = {**case.given, "extra_headers": {"X-Replay": case.words}} if case.words else case.given
+    match case.how:
+        case "plain":
+            return await method(client, case.resource)(**given)
+        case "binary":
+            made = (await method(client, case.resource)(**given)).read()
+            return await made if inspect.isawaitable(made) else made
+        case "stream":
+            return await async_drained(await method(client, case.resource)(**given))
+        case "raw" | "raw stream":
+            raw = await method(client, case.resource, "with_raw_response")(**given)
+            parsed = raw.parse()
+            return [http_response(raw), parsed if case.how == "raw" else await async_drained(parsed)]
+        case "streaming" | "lines" | "bytes":
+            async with method(client, case.resource, "with_streaming_response")(**given) as response:
+                if case.how == "streaming":
+                    return [http_response(response), await response.read()]
+                parts = response.iter_lines() if case.how == "lines" else response.iter_bytes()
+                return [http_response(response), [part async for part in parts]]
+        case _:
+            async with method(client, case.resource)(**given) as stream:
+                events = await async_drained(stream)
+                final = (
+                    stream.get_final_completion
+                    if hasattr(stream, "get_final_completion")
+                    else stream.get_final_response
+                )
+                return [events, await final()]
+
+
+def run_sync(case: Case) -> Any:
+    with (
+        ReplayServer(ids="fixed", now=lambda: 1_767_268_800) as server,
+        openai.OpenAI(base_url=server.openai_url, api_key="k", max_retries=0) as client,
+    ):
+        return sync_outcome(lambda: call(client, case))
+
+
+async def run_async(case: Case) -> Any:
+    with ReplayServer(ids="fixed", now=lambda: 1_767_268_800) as server:
+        async with openai.AsyncOpenAI(base_url=server.openai_url, api_key="k", max_retries=0) as client:
+            return await async_outcome(lambda: async_call(client, case))
+
+
+def check(case: Case, ledger: TemporaryLedger) -> None:
+    calls = ledger.calls()
+    assert len(calls) == 1, calls
+    record = calls[0]
+    use = record.usage
+    seen = {
+        "usage": (use.input_tokens, use.output_tokens, use.cache_read_tokens, use.reasoning_tokens),
+        "tools": [tool.name for tool in record.tool_calls],
+        "flag": next(iter(record.flags), None),
+    }
+    for name, value in case.expected.items():
+        assert seen.get(name, getattr(record, name, None)) == value, (name, record)
+    assert record.duration_us is not None and record.duration_us > 0
+    assert record.status == case.expected.get("status", "ok")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_caller_gets_the_same_and_the_ledger_one_true_record(case: Case, contained: list[str]) -> None:
+    bare = run_sync(case)
+    with temporary_ledger(project="tests") as ledger:
+        watched = run_sync(case)
+        check(case, ledger)
+    assert watched == bare
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_same_holds_for_the_asynchronous_client(case: Case, contained: list[str]) -> None:
+    bare = asyncio.run(run_async(case))
+    with temporary_ledger(project="tests") as ledger:
+        watched = asyncio.run(run_async(case))
+        check(case, ledger)
+    assert watched == bare
+
+
+def test_a_retry_that_succeeds_is_one_call_that_knows_its_retries(
+    server: ReplayServer, ledger: TemporaryLedger
+) -> None:
+    from tallybook.testing import Scenario
+
+    server.next(Scenario(status=500, retry_after=0.001), Scenario(status=429, retry_after=0.001))
+    with openai.OpenAI(base_url=server.openai_url, api_key="k", max_retries=3) as client:
+        client.chat.completions.create(model="gpt-4o", messages=ASK)
+    (record,) = ledger.calls()
+    assert (record.status, record.retries) == ("ok", 2)
+
+
+def test_a_batch_is_recorded_answer_by_answer_at_batch_prices(server: ReplayServer, ledger: TemporaryLedger) -> None:
+    body = {"model": "gpt-4o", "messages": ASK}
+    lines = [{"custom_id": str(n), "method": "POST", "url": "/v1/chat/completions", "body": body} for n in range(3)]
+    with openai.OpenAI(base_url=server.openai_url, api_key="k") as client:
+        upload = ("batch.jsonl", "\n".join(map(json.dumps, lines)).encode())
+        made = client.files.create(file=upload, purpose="batch")
+        batch = client.batches.create(input_file_id=made.id, endpoint="/v1/chat/completions", completion_window="24h")
+        batch = client.batches.retrieve(batch.id)
+        answers = client.files.content(batch.output_file_id or "").text
+    assert len(answers.splitlines()) == 3
+    records = ledger.calls()
+    assert [record.is_batch for record in records] == [True] * 3
+    assert len({record.response_id for record in records}) == 3
+    assert all(record.usage.output_tokens for record in records)
+
+
+def test_a_host_that_refuses_stream_options_is_asked_again_without_and_not_again(
+    server: ReplayServer, ledger: TemporaryLedger
+) -> None:
+    headers = {"X-Replay": "stream-options=no"}
+    with openai.OpenAI(base_url=server.openai_url, api_key="k", max_retries=0) as client:
+        for _ in range(2):
+            stream = client.chat.completions.create(model="gpt-4o", messages=ASK, stream=True, extra_headers=headers)
+            assert sum(1 for _ in stream) > 5
+    assert ["stream_options" in request.json for request in server.requests] == [True, False, False]
+    records = ledger.calls()
+    assert [(record.status, record.flags) for record in records] == [("ok", ("usage_missing", "usage_estimated"))] * 2
+    assert all(record.usage.input_tokens and record.usage.output_tokens for record in records)
+
+
+def test_a_caller_who_sent_stream_options_himself_sees_the_hosts_refusal(
+    server: ReplayServer, ledger: TemporaryLedger
+) -> None:
+    with (
+        openai.OpenAI(base_url=server.openai_url, api_key="k", max_retries=0) as client,
+        pytest.raises(openai.BadRequestError),
+    ):
+        client.chat.completions.create(
+            model="gpt-4o", messages=ASK, stream=True, stream_options={"include_usage": True},
+            extra_headers={"X-Replay": "stream-options=no"},
+        )  # fmt: skip
+    assert [record.status for record in ledger.calls()] == ["error"]
+
+
+def test_a_background_response_read_again_and_again_can_be_told_to_be_one_call(
+    server: ReplayServer, ledger: TemporaryLedger
+) -> None:
+    with openai.OpenAI(base_url=server.openai_url, api_key="k") as client:
+        made = client.responses.create(model="gpt-5", input="hi", background=True)
+        for _ in range(2):
+            assert client.responses.retrieve(made.id).status == "completed"
+    records = ledger.calls()
+    assert {record.response_id for record in records} == {made.id}
+    final = [record for record in records if record.usage.output_tokens]
+    assert final and all(record.may_repeat for record in final)
+
+
+def test_requests_that_are_no_model_call_leave_no_record(server: ReplayServer, ledger: TemporaryLedger) -> None:
+    with openai.OpenAI(base_url=server.openai_url, api_key="k") as client:
+        client.models.list()
+        client.files.create(file=("a.jsonl", b"{}"), purpose="batch")
+    assert ledger.calls() == []
