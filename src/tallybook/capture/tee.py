@@ -35,6 +35,7 @@ class Listener:
         "_buffer",
         "_ended",
         "_frames",
+        "_http_status",
         "_is_events",
         "_is_kept",
         "_size",
@@ -43,8 +44,9 @@ class Listener:
         "observation",
     )
 
-    def __init__(self, observation: Observation, content_type: str) -> None:
+    def __init__(self, observation: Observation, content_type: str, http_status: int | None = None) -> None:
         self.observation = observation
+        self._http_status = http_status
         self._buffer: list[bytes] = []
         self._size = 0
         self._ended = False
@@ -143,7 +145,7 @@ class Listener:
             status = status or "incomplete"
         else:
             status = status or "incomplete"
-        observation.finish(parsed, duration_us, status=status, ttft_us=self._ttft_us)
+        observation.finish(parsed, duration_us, status=status, ttft_us=self._ttft_us, http_status=self._http_status)
 
     def __del__(self) -> None:
         if not self._ended:
@@ -236,7 +238,7 @@ class _Async:
 
 def attach(response: Any, observation: Observation, *, is_async: bool, hide_usage: bool = False) -> None:
     """Listen to an httpx response that has not been read yet."""
-    listener = Listener(observation, response.headers.get("content-type", ""))
+    listener = Listener(observation, response.headers.get("content-type", ""), response.status_code)
     hidden = UsageFilter() if hide_usage else None
     holder = weakref.ref(response)
     kind = type(response)
