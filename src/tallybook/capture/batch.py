@@ -8,20 +8,25 @@ from __future__ import annotations
 
 from tallybook.capture.observe import Observation
 from tallybook.capture.scope import derive
+from tallybook.providers.detect import detect_provider
 
 
 def record_batch(observation: Observation, raw: bytes) -> int:
     """Record every result in `raw`; returns how many there were. The look itself is no call."""
-    results = observation.format.batch(raw) if observation.format.batch is not None else []
+    batch = observation.format.batch
     observation.discard()
-    for custom_id, parsed in results:
+    count = 0
+    for result in batch(raw) if batch is not None else ():
+        count += 1
         one = Observation(
-            observation.recorder, observation.format, observation.asked, observation.provider, observation.base_url,
-            source=observation.source,
+            observation.recorder, observation.format._replace(operation=result.operation), observation.asked,
+            observation.provider, observation.base_url, source=observation.source,
         )  # fmt: skip
         one.is_batch = True
         one.may_repeat = True
-        if custom_id is not None:
-            one.scope = derive(one.scope, metadata={"custom_id": custom_id})
-        one.finish(parsed, None)
-    return len(results)
+        if result.custom_id is not None:
+            one.scope = derive(one.scope, metadata={"custom_id": result.custom_id})
+        if one.provider == "unknown":
+            one.provider = detect_provider(result.parsed.response_model, None)
+        one.finish(result.parsed, None, http_status=result.http_status)
+    return count

@@ -86,7 +86,7 @@ class Tracked(Declared):
             unknown = sorted(set(named) - set(TOKEN_FIELDS))
             if unknown:
                 guard.failed("tracked usage", None, f"unknown figures {unknown}; known: {', '.join(TOKEN_FIELDS)}")
-            known = {key: value for key, value in named.items() if key in TOKEN_FIELDS}
+            known: dict[str, Any] = {key: value for key, value in named.items() if key in TOKEN_FIELDS}
             self._provider = provider or self._provider
             self._model = model or self._model
             self._kind = operation or self._kind

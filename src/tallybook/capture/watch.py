@@ -126,8 +126,8 @@ class Proxy:
     def __init__(self, inner: Any, watch: Watch) -> None:
         object.__setattr__(self, "_tallybook", (inner, watch))
 
-    @property
-    def __class__(self) -> type:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         return type(object.__getattribute__(self, "_tallybook")[0])
 
     def __getattr__(self, name: str) -> Any:

@@ -8,9 +8,8 @@ from typing import Any
 import msgspec
 
 from tallybook.providers.anthropic_messages import parse_mapping
-from tallybook.providers.base import Parsed
+from tallybook.providers.base import Asked, Format, Parsed, Result
 from tallybook.providers.failure import failure
-from tallybook.providers.openai_batch import Result
 from tallybook.providers.value import mapping, word
 
 _decode = msgspec.json.Decoder().decode
@@ -38,3 +37,6 @@ def _parsed(result: Mapping[str, Any]) -> Parsed:
     error = mapping(result.get("error"))
     error_type, text = failure(error if "error" in error else {"error": error} if error else {}, None)
     return Parsed(error_type=error_type or kind or "error", error_message=text)
+
+
+BATCH = Format("anthropic.batch", "chat", lambda body, url: Asked(), lambda raw: Parsed(), None, results)

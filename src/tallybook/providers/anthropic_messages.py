@@ -253,6 +253,8 @@ class MessageStream(EventStream[_Event]):
             arguments = block.get("input")
             if is_whole or arguments:
                 tool.replace(arguments)
+            elif arguments == {}:
+                tool.default = "{}"
             key = index if isinstance(index, int) else len(self._blocks)
             self._blocks[key] = tool
             return False

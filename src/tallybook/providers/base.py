@@ -8,7 +8,7 @@ leaves `None` (unknown), never 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -86,6 +86,15 @@ class Stream(Protocol):
         ...
 
 
+class Result(NamedTuple):
+    """One request's result in a batch."""
+
+    custom_id: str | None
+    parsed: Parsed
+    http_status: int | None = None
+    operation: str = "chat"
+
+
 class Format(NamedTuple):
     """One wire format: an endpoint's request, response and stream."""
 
@@ -98,8 +107,8 @@ class Format(NamedTuple):
     parse: Callable[[bytes], Parsed]
     """Raw JSON body of a whole response. Never raises: bytes that are no JSON give an empty `Parsed`."""
     stream: Callable[[], Stream] | None = None
-    batch: Callable[[bytes], list[tuple[str | None, Parsed]]] | None = None
-    """For endpoints that give many results at once (batch outputs): raw body to (custom id, result) of each.
+    batch: Callable[[bytes], Iterable[Result]] | None = None
+    """For endpoints that give many results at once (batch outputs): raw body to the result of each.
 
     Empty when the body is no such output: a downloaded file may be anything.
     """

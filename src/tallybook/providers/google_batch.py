@@ -10,10 +10,9 @@ from typing import Any
 
 import msgspec
 
-from tallybook.providers.base import Parsed
+from tallybook.providers.base import Asked, Format, Parsed, Result
 from tallybook.providers.failure import failure
 from tallybook.providers.google_generate import parse_mapping
-from tallybook.providers.openai_batch import Result
 from tallybook.providers.value import mapping, mappings, word
 
 _decode = msgspec.json.Decoder().decode
@@ -48,3 +47,6 @@ def _result(row: Mapping[str, Any]) -> Result:
         return Result(key, parse_mapping(response), operation="generate_content")
     error_type, message = failure(row, None)
     return Result(key, Parsed(error_type=error_type or "error", error_message=message), operation="generate_content")
+
+
+BATCH = Format("google.batch", "chat", lambda body, url: Asked(), lambda raw: Parsed(), None, results)

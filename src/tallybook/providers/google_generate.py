@@ -19,6 +19,7 @@ from tallybook.model.usage import Usage
 from tallybook.providers.accounting import settled
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
+from tallybook.providers.google_arguments import Arguments
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream, crlf_events
 from tallybook.providers.tool import arguments_text
@@ -130,7 +131,7 @@ class GenerateStream(EventStream[_Chunk]):
     _array = staticmethod(crlf_events)
     _decode = msgspec.json.Decoder(list[_Chunk]).decode
 
-    __slots__ = ("_blocked", "_code", "_error", "_fetched", "_finish", "_id", "_maps", "_model", "_queries",
+    __slots__ = ("_blocked", "_code", "_error", "_fetched", "_finish", "_id", "_maps", "_model", "_open", "_queries",
                  "_reasoning_chars", "_text", "_tools", "_usage")  # fmt: skip
 
     def __init__(self) -> None:
@@ -148,12 +149,13 @@ class GenerateStream(EventStream[_Chunk]):
         self._fetched: set[str] = set()
         self._maps = False
         self._code = 0
+        self._open: Arguments | None = None
 
     def _event_of(self, event: Mapping[str, Any]) -> _Chunk:
         return _chunk(event)
 
     def _take(self, event: _Chunk) -> bool:
-        if event.usage_metadata is not None:
+        if event.usage_metadata is not None and (self._usage is None or _is_count(event.usage_metadata)):
             self._usage = event.usage_metadata
         if event.model_version:
             self._model = event.model_version
@@ -189,13 +191,7 @@ class GenerateStream(EventStream[_Chunk]):
             return bool(text)
         call = part.get("functionCall")
         if isinstance(call, Mapping):
-            self._tools.append(
-                ToolCall(
-                    name=word(call.get("name")) or "",
-                    id=word(call.get("id")),
-                    arguments=arguments_text(call.get("args")),
-                )
-            )
+            self._take_call(call)
             return True
         code = part.get("executableCode")
         if isinstance(code, Mapping):
@@ -203,6 +199,25 @@ class GenerateStream(EventStream[_Chunk]):
             self._tools.append(ToolCall(name="code_execution", arguments=arguments_text(code), server_side=True))
             return True
         return "inlineData" in part
+
+    def _take_call(self, call: Mapping[str, Any]) -> None:
+        """A function call, whole or the next part of the one that said it would continue."""
+        parts = call.get("partialArgs")
+        if self._open is not None and not word(call.get("name")):
+            self._open.add(parts)
+            self._tools[-1] = msgspec.structs.replace(self._tools[-1], arguments=arguments_text(self._open.value))
+        else:
+            self._open = None
+            arguments = arguments_text(call.get("args"))
+            if call.get("willContinue") is True or parts is not None:
+                self._open = Arguments()
+                self._open.add(parts)
+                arguments = arguments or arguments_text(self._open.value)
+            self._tools.append(
+                ToolCall(name=word(call.get("name")) or "", id=word(call.get("id")), arguments=arguments)
+            )
+        if call.get("willContinue") is not True:
+            self._open = None
 
     def _take_grounding(self, grounding: Mapping[str, Any]) -> None:
         queries = grounding.get("webSearchQueries")
@@ -234,11 +249,12 @@ class GenerateStream(EventStream[_Chunk]):
         flags: tuple[str, ...] = ()
         usage = tier = None
         if raw and mapping(raw):
+            tier = _tier(raw)
+        if raw and _is_count(raw):
             usage, flags = usage_of(raw)
             requests = self._requests()
             if requests:
                 usage = msgspec.structs.replace(usage, requests=requests)
-            tier = _tier(raw)
         elif is_complete and error_type is None:
             flags = ("usage_missing",)
         searches = [ToolCall(name="web_search", arguments=arguments_text({"query": query}), server_side=True)
@@ -261,6 +277,12 @@ class GenerateStream(EventStream[_Chunk]):
             is_complete=is_complete,
             flags=flags,
         )
+
+
+def _is_count(raw: Any) -> bool:
+    """Whether a `usageMetadata` counts anything: parts of streamed function calls come with only the tier in it."""
+    get = mapping(raw).get
+    return any(get(key) is not None for key in ("promptTokenCount", "totalTokenCount", "candidatesTokenCount"))
 
 
 def _tier(raw: Mapping[str, Any]) -> str | None:

@@ -6,25 +6,16 @@ The batch object's own usage is their sum and is not read here: it would count e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from tallybook.providers import openai_chat, openai_embeddings, openai_responses
-from tallybook.providers.base import Parsed
+from tallybook.providers.base import Asked, Format, Parsed, Result
 from tallybook.providers.failure import failure
 from tallybook.providers.value import mapping, whole, word
 
 _decode = msgspec.json.Decoder().decode
-
-
-class Result(NamedTuple):
-    """One request's result."""
-
-    custom_id: str | None
-    parsed: Parsed
-    http_status: int | None = None
-    operation: str = "chat"
 
 
 _BY_OBJECT: dict[str, tuple[Callable[[Mapping[str, Any]], Parsed], str]] = {
@@ -64,3 +55,6 @@ def _result(row: Mapping[str, Any]) -> Result:
         return Result(custom_id, Parsed(error_type=error_type or "error", error_message=message), status)
     parse, operation = _BY_OBJECT.get(str(body.get("object")), _BY_OBJECT["chat.completion"])
     return Result(custom_id, parse(body), status, operation)
+
+
+BATCH = Format("openai.batch", "chat", lambda body, url: Asked(), lambda raw: Parsed(), None, results)

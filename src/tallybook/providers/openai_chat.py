@@ -92,13 +92,15 @@ class ChatStream(EventStream[_Chunk]):
     _decode = msgspec.json.Decoder(list[_Chunk]).decode
 
     __slots__ = ("_error", "_executed", "_finish", "_id", "_last_tool", "_model", "_reasoning_chars", "_text",
-                 "_tier", "_tools", "_usage")  # fmt: skip
+                 "_tier", "_tool_at",
+        "_tools", "_usage")  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
         self._text: list[str] = []
         self._reasoning_chars = 0
-        self._tools: dict[tuple[int, int], Assembly] | None = None
+        self._tools: list[Assembly] | None = None
+        self._tool_at: dict[tuple[int, int], Assembly] = {}
         self._last_tool: Assembly | None = None
         self._executed: list[ToolCall] | None = None
         self._finish: dict[int, str] = {}
@@ -186,15 +188,17 @@ class ChatStream(EventStream[_Chunk]):
             if index == 0:
                 self._text.append(message.refusal)
         if message.audio:
-            transcript = word(mapping(message.audio).get("transcript"))
-            has_content = True
-            if transcript and index == 0:
+            audio = mapping(message.audio)
+            transcript = word(audio.get("transcript"))
+            has_content = has_content or transcript is not None or bool(audio.get("data"))
+            if transcript is not None and index == 0:
                 self._text.append(transcript)
         if message.tool_calls:
             for position, call in enumerate(mappings(message.tool_calls)):
                 has_content = True
                 self._take_tool(call, index, position)
-        if message.function_call:
+        # Snowflake sends `{"name": "", "arguments": ""}` where there is no call.
+        if message.function_call and any(mapping(message.function_call).values()):
             has_content = True
             self._take_tool({"index": -1, "function": message.function_call}, index, -1)
         if message.executed_tools:
@@ -223,21 +227,13 @@ class ChatStream(EventStream[_Chunk]):
         id_, name = word(call.get("id")), word(body.get("name"))
         index = whole(call.get("index"))
         if self._tools is None:
-            self._tools = {}
-        tools = self._tools
-        tool = (
-            self._last_tool
-            if index is None and id_ is None
-            else tools.get((choice, position if index is None else index))
-        )
-        if tool is None or (id_ is not None and tool.id is not None and tool.id != id_ and name is not None):
-            key = position if index is None else index
-            while (choice, key) in tools:
-                key += 1000
-            tool = tools[choice, key] = Assembly()
-            if index is not None and key != index:
-                # Later pieces under the same index belong to the newer call.
-                tools[choice, key], tools[choice, index] = tools[choice, index], tool
+            self._tools, self._tool_at = [], {}
+        key = (choice, position if index is None else index)
+        tool = self._last_tool if index is None and id_ is None else self._tool_at.get(key)
+        is_other = tool is not None and tool.id is not None and id_ is not None and tool.id != id_
+        if tool is None or (is_other and (name is not None or index is None)):
+            tool = self._tool_at[key] = Assembly()
+            self._tools.append(tool)
         self._last_tool = tool
         tool.id = tool.id or id_
         tool.name = tool.name or name or ""
@@ -273,7 +269,7 @@ class ChatStream(EventStream[_Chunk]):
         tier = word(self._tier)
         if tier is None and usage is not None:
             tier = word(raw.get("service_tier"))
-        tools = [tool.tool_call() for tool in self._tools.values()] if self._tools else []
+        tools = [tool.tool_call() for tool in self._tools] if self._tools else []
         return Parsed(
             usage=usage,
             usage_raw=raw,

@@ -11,7 +11,15 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from tallybook.providers import google_embeddings, google_images, openai_embeddings, openai_images
+from tallybook.providers import (
+    anthropic_batch,
+    google_batch,
+    google_embeddings,
+    google_images,
+    openai_batch,
+    openai_embeddings,
+    openai_images,
+)
 from tallybook.providers.anthropic_complete import COMPLETE
 from tallybook.providers.anthropic_messages import MESSAGES
 from tallybook.providers.base import Format
@@ -42,6 +50,9 @@ ROWS = (
     Row("openai", "post", r"/audio/speech", SPEECH),
     Row("openai", "post", r"/audio/(transcriptions|translations)", TRANSCRIPTION),
     Row("openai", "post", r"/moderations", MODERATION),
+    Row("openai", "get", r"/files/[^/]+/content", openai_batch.BATCH),
+    Row("anthropic", "get", r"/messages/batches/[^/]+/results", anthropic_batch.BATCH),
+    Row("google", "get", r"/batches/[^/]+", google_batch.BATCH),
     Row("anthropic", "post", r"/messages", MESSAGES),
     Row("anthropic", "post", r"/complete", COMPLETE),
     Row("anthropic", "post", r"/models/claude[^/:]*:(raw|streamRaw)Predict", MESSAGES),

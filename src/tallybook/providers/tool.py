@@ -10,15 +10,16 @@ from tallybook.model.call import ToolCall
 
 
 class Assembly:
-    """One tool call in the making."""
+    """One tool call in the making. `default` is what stands for arguments of which no character came."""
 
-    __slots__ = ("_pieces", "error", "id", "is_server_side", "name")
+    __slots__ = ("_pieces", "default", "error", "id", "is_server_side", "name")
 
     def __init__(self, name: str = "", id: str | None = None, *, server_side: bool = False) -> None:
         self.name = name
         self.id = id
         self.is_server_side = server_side
         self.error: str | None = None
+        self.default: str | None = None
         self._pieces: list[str] = []
 
     def add(self, piece: Any) -> None:
@@ -41,7 +42,7 @@ class Assembly:
         return ToolCall(
             name=self.name,
             id=self.id,
-            arguments="".join(self._pieces) if self._pieces else None,
+            arguments="".join(self._pieces) or self.default,
             error=self.error,
             server_side=self.is_server_side,
         )

@@ -153,7 +153,7 @@ def _returned(request: _Request) -> None:
             if observation.format.batch is not None:
                 record_batch(observation, response.content)
             else:
-                observation.succeed(response.content, None)
+                observation.succeed(response.content, response.status_code)
     except Exception as error:  # noqa: BLE001
         guard.failed("recording a result", error)
 
