@@ -1,0 +1,229 @@
+"""Looking up single calls, pages of calls and one run: few rows out of many files.
+
+Pages go back from the newest day in growing windows instead of sorting everything, and first find the ids by narrow
+columns, then fetch the whole rows: DuckDB would otherwise decode every column of every file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from tallybook.model.call import Call, Step, ToolCall
+from tallybook.model.errors import InputError
+from tallybook.model.question import Filter, Question
+from tallybook.store.lake.manifest import File
+from tallybook.store.lake.reader import Reader, View
+from tallybook.store.lake.render import DAY_US, Local, local_of, needs, where_sql
+from tallybook.store.lake.rows import call_of, step_of, time_us, tools_of
+from tallybook.store.lake.schema import CALL_COLUMNS, STEP_FIELDS, files_sql, text_sql
+
+PREFIX_CHARS = 8
+SCAN_DAYS = 1
+BATCH_CALLS = 1_000
+UTC_ONLY = Local(((0, 0),))
+_TOOL_FIELDS = ("call_id", "position", "tool", "tool_call_id", "arguments", "result", "duration_us", "error",
+                "server_side", "is_step")  # fmt: skip
+
+
+class Found(NamedTuple):
+    """A call's place: enough to fetch it."""
+
+    at_us: int
+    call_id: str
+
+
+def columns_of_filters(filters: Sequence[Filter]) -> tuple[frozenset[str], frozenset[str]]:
+    """Columns and metadata keys that filters read."""
+    got = needs(Question(measures=("calls",), filters=tuple(filters)))
+    return got.columns, got.keys
+
+
+def fetch(reader: Reader, view: View, found: Sequence[Found]) -> list[Call]:
+    """The whole calls at these places, in the same order."""
+    if not found:
+        return []
+    low, high = min(one.at_us for one in found), max(one.at_us for one in found)
+    days = {one.at_us // DAY_US for one in found}
+    files = [file for file in view.manifest.of("calls", low, high + 1) if _days_meet(file, days)]
+    ids = ", ".join(text_sql(one.call_id) for one in found)
+    where = (
+        f"started_at >= make_timestamp({low}) AND started_at <= make_timestamp({high}) AND call_id IN ({ids})"
+    )  # fmt: skip
+    relation = reader.calls(view, CALL_COLUMNS, files=files)
+    cursor = reader.con.execute(f"SELECT {', '.join(CALL_COLUMNS)} FROM ({relation}) WHERE {where}")
+    rows = [dict(zip(CALL_COLUMNS, row, strict=True)) for row in cursor.fetchall()]
+    tools: dict[str, list[ToolCall]] = {}
+    with_tools = [row["call_id"] for row in rows if row["tool_call_count"]]
+    if with_tools:
+        near = [file for file in view.manifest.of("tools", low, high + 1) if _days_meet(file, days)]
+        tools = tools_by_call(reader, view, with_tools, near, low, high)
+    calls = {row["call_id"]: call_of(row, tools.get(row["call_id"], ())) for row in rows}
+    return [calls[one.call_id] for one in found if one.call_id in calls]
+
+
+def tools_by_call(
+    reader: Reader, view: View, ids: Sequence[str], files: Sequence[File], low: int, high: int
+) -> dict[str, list[ToolCall]]:
+    """Tool calls asked for in these calls."""
+    relation = reader.tools(view, (*_TOOL_FIELDS, "started_at"), files=files)
+    cursor = reader.con.execute(
+        f"SELECT {', '.join(_TOOL_FIELDS)} FROM ({relation}) WHERE NOT is_step "
+        f"AND started_at >= make_timestamp({low}) AND started_at <= make_timestamp({high}) "
+        f"AND call_id IN ({', '.join(text_sql(one) for one in ids)})"
+    )
+    return tools_of(dict(zip(_TOOL_FIELDS, row, strict=True)) for row in cursor.fetchall())
+
+
+def _days_meet(file: File, days: set[int]) -> bool:
+    return file.rows < 0 or any(file.min_us // DAY_US <= day <= file.max_us // DAY_US for day in days)
+
+
+def one(reader: Reader, view: View, call_id: str) -> Call | None:
+    """A call by its id, or by a unique beginning of it of at least 8 characters."""
+    for exact in (True, False):
+        if not exact and len(call_id) < PREFIX_CHARS:
+            break
+        condition = f"call_id = {text_sql(call_id)}" if exact else f"starts_with(call_id, {text_sql(call_id)})"
+        top = call_id + "\U0010ffff"
+        files = [
+            file
+            for file in view.manifest.of("calls")
+            if (file.min_id <= call_id <= file.max_id if exact else file.min_id <= top and file.max_id >= call_id)
+        ]
+        if not exact:
+            condition += f" AND call_id >= {text_sql(call_id)} AND call_id < {text_sql(top)}"
+        is_hot = _in_hot(reader.folder, view, call_id)
+        if not files and not is_hot:
+            continue
+        relation = reader.calls(view, ("started_at",), files=files, with_hot=is_hot)
+        cursor = reader.con.execute(f"SELECT started_at, call_id FROM ({relation}) WHERE {condition} LIMIT 9")
+        found = [Found(time_us(at), name) for at, name in cursor.fetchall()]
+        if len(found) > 1:
+            more = "at least " if len(found) == 9 else ""
+            raise InputError(
+                f"{more}{len(found)} calls begin with {call_id!r}", field="call_id", hint="give more of the id"
+            )
+        if found:
+            return fetch(reader, view, found)[0]
+    return None
+
+
+def _in_hot(folder: Path, view: View, call_id: str) -> bool:
+    """Whether the text of an id is in a hot segment at all: a search of bytes is far cheaper than reading JSON.
+
+    Ids made up for lines without one are in no segment, so a folder with such lines is always read.
+    """
+    needle = b'"' + call_id.encode()
+    for path in view.hot.get("telemetry", []):
+        data = (folder / path).read_bytes()
+        if needle in data or data.count(b'"call_id"') < data.count(b'"timestamp"'):
+            return True
+    return False
+
+
+def _windows(reader: Reader, view: View, since_us: int | None, until_us: int | None, forward: bool) -> Iterator[
+    tuple[int | None, int | None]
+]:  # fmt: skip
+    """Spans that cover [since, until) from one end to the other in growing numbers of days with data."""
+    days = sorted({file.min_us // DAY_US for file in view.manifest.of("calls", since_us, until_us) if file.rows >= 0})
+    edges = [day * DAY_US for day in days]
+    low, high = since_us, until_us
+    inner = [
+        edge for edge in edges if (low is None or edge > low) and (high is None or edge < high)
+    ]  # fmt: skip
+    if not forward:
+        inner.reverse()
+    cuts: list[int] = []
+    step, at = 1, 0
+    while at < len(inner):
+        cuts.append(inner[at])
+        at += step
+        step *= 2
+    if forward:
+        bounds = [low, *cuts, high]
+        yield from pairwise(bounds)
+    else:
+        bounds = [high, *cuts, low]
+        yield from ((b, a) for a, b in pairwise(bounds))
+
+
+def page(
+    reader: Reader,
+    view: View,
+    filters: Sequence[Filter],
+    *,
+    since_us: int | None,
+    until_us: int | None,
+    limit: int,
+    before: tuple[int, str] | None,
+    oldest_first: bool,
+) -> list[Found]:
+    """Places of the first `limit` matching calls from one end."""
+    columns, keys = columns_of_filters(filters)
+    if before is not None:
+        if oldest_first:
+            since_us = before[0] if since_us is None else max(since_us, before[0])
+        else:
+            until_us = before[0] + 1 if until_us is None else min(until_us, before[0] + 1)
+    found: list[Found] = []
+    direction, sign = ("ASC", ">") if oldest_first else ("DESC", "<")
+    for low, high in _windows(reader, view, since_us, until_us, oldest_first):
+        params: list[Any] = []
+        where = where_sql(filters, low, high, UTC_ONLY, params)
+        if before is not None:
+            where += f" AND (started_at, call_id) {sign} (make_timestamp({int(before[0])}), {text_sql(before[1])})"
+        relation = reader.calls(view, {"started_at", *columns}, keys, low, high)
+        cursor = reader.con.execute(
+            f"SELECT started_at, call_id FROM ({relation}) WHERE {where} "
+            f"ORDER BY started_at {direction}, call_id {direction} LIMIT {int(limit) - len(found)}",
+            params,
+        )
+        found.extend(Found(time_us(at), name) for at, name in cursor.fetchall())
+        if len(found) >= limit:
+            break
+    return found
+
+
+def run_calls(reader: Reader, view: View, run_id: str) -> tuple[list[Call], list[Step]]:
+    """Calls and steps of a run, in order of start."""
+    text = text_sql(run_id)
+    relation = reader.calls(view, ("started_at", "run_id", "session_id"))
+    found: list[Found] = []
+    for condition in (f"run_id = {text}", f"session_id = {text} AND run_id IS NULL"):
+        cursor = reader.con.execute(f"SELECT started_at, call_id FROM ({relation}) WHERE {condition}")
+        found.extend(Found(time_us(at), name) for at, name in cursor.fetchall())
+    found.sort()
+    return fetch(reader, view, found), steps_of_run(reader, view, run_id)
+
+
+def steps_of_run(reader: Reader, view: View, run_id: str) -> list[Step]:
+    """The steps of a run, in order of start."""
+    fields = ", ".join(STEP_FIELDS)
+    parts = []
+    files = reader.files(view, "steps")
+    if files:
+        parts.append(f"SELECT {fields} FROM read_parquet({files_sql(files)})")
+    if reader.hot_steps(view):
+        parts.append(f"SELECT {fields} FROM hot_steps")
+    if not parts:
+        return []
+    cursor = reader.con.execute(
+        f"SELECT {fields} FROM ({' UNION ALL '.join(parts)}) WHERE run_id = ? ORDER BY started_at, step_id", [run_id]
+    )
+    rows = [dict(zip(STEP_FIELDS, row, strict=True)) for row in cursor.fetchall()]
+    return [step_of(row) for row in rows]
+
+
+def local_for(view: View, zone: ZoneInfo, since_us: int | None, until_us: int | None) -> Local:
+    """The zone's offsets over the span of a question, or over all there is."""
+    files = [file for file in view.manifest.files if file.kind in ("calls", "summary", "tools")]
+    now_us = int(datetime.now(UTC).timestamp() * 1e6)
+    year_us = 366 * DAY_US
+    low = since_us if since_us is not None else min((file.min_us for file in files), default=now_us) - 2 * year_us
+    high = until_us if until_us is not None else now_us + year_us
+    return local_of(zone, max(low, 0), max(high, low, 0))

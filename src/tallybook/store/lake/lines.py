@@ -1,0 +1,228 @@
+"""Journal segments as DuckDB tables: only the columns that a question needs, each whole line once.
+
+The fast way is `read_json` alone. A segment with a line that is no record (a torn tail, zeros after a power cut, a
+line of another program without an id) is looked at by the codec, line by line: what is a record is served, what
+is not is reported with its offset, and a torn tail at the very end is passed over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import msgspec
+
+from tallybook.model import codec
+from tallybook.model.errors import InputError
+from tallybook.model.ids import uuid7
+from tallybook.store.base import Warned
+from tallybook.store.lake.price import Prices, load_cells, priced_sql
+from tallybook.store.lake.schema import (
+    COLUMN_SQL,
+    COST_COLUMNS,
+    LINE_COLUMNS,
+    PRICE_INPUTS,
+    STEP_COLUMNS,
+    files_sql,
+    name_sql,
+    steps_sql,
+    struct_sql,
+    time_sql,
+)
+
+COSTS = frozenset(name for name, _ in COST_COLUMNS)
+_STATED = "CAST(round_even(cost_usd * 1000000000, 0) AS BIGINT)"
+_LINE_BYTES_MAX = 64 * 1024 * 1024
+BETTER = "(input_tokens IS NULL AND output_tokens IS NULL), may_repeat, started_at, call_id"
+"""Of two records of one call the first in this order stays."""
+
+
+class Bad(NamedTuple):
+    """A stretch of a segment that is no record."""
+
+    offset: int
+    data: bytes
+    reason: str
+
+
+class Looked(NamedTuple):
+    """What looking at a segment line by line found."""
+
+    lines: list[bytes]
+    """Its records in our own form, each with an id."""
+    bad: list[Bad]
+
+
+def whole_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Offset and content of each line that ends in a newline, and of a last one without."""
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start)
+        stop = len(data) if end < 0 else end
+        yield start, data[start:stop]
+        start = stop + 1
+
+
+def look(data: bytes) -> Looked:
+    """Read a segment's bytes line by line. A line without an id gets one from its place and content."""
+    lines: list[bytes] = []
+    bad: list[Bad] = []
+    first = data[:200]
+    for offset, line in whole_lines(data):
+        stripped = line.strip(b"\x00 \t\r")
+        zeros = line.count(b"\x00") if b"\x00" in line else 0
+        if zeros:
+            bad.append(Bad(offset, b"" if not stripped else line, f"{zeros} zero bytes"))
+        if not stripped:
+            continue
+        try:
+            call = codec.decode(stripped)
+        except InputError as error:
+            is_tail = offset + len(line) == len(data)
+            if not is_tail and not zeros:
+                bad.append(Bad(offset, line, str(error)))
+            continue
+        if not call.call_id:
+            digest = hashlib.sha256(first + offset.to_bytes(8, "big") + stripped).digest()
+            made_up = uuid7(max(call.started_at_us // 1000, 0), int.from_bytes(digest[:9], "big") & ((1 << 74) - 1))
+            call = msgspec.structs.replace(call, call_id=made_up)
+        lines.append(codec.encode(call))
+    return Looked(lines, bad)
+
+
+class Lines:
+    """Reads telemetry segments of one folder into a table of a connection."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+        self._con = con
+        self._folder = folder
+        self._looked: dict[tuple[str, int], str] = {}
+        """The file that stands for a segment of a size: itself, or a cleaned copy."""
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self.found: dict[tuple[str, int], Warned] = {}
+        self.bad: dict[str, list[Bad]] = {}
+
+    def load(self, table: str, paths: Sequence[str], columns: Iterable[str], prices: Prices | None) -> int:
+        """Make the temporary table `table` of `columns` from segments (relative paths); the number of calls.
+
+        Columns `call_id`, `started_at` and what deduplication needs are always there. Raises FileNotFoundError when a
+        segment is gone, so that the caller takes a new view of the folder.
+        """
+        wanted = {"call_id", "started_at", "may_repeat", "source", *columns}
+        is_priced = bool(wanted & COSTS)
+        if is_priced:
+            wanted |= set(PRICE_INPUTS)
+        self._read(table, paths, wanted, is_priced)
+        doubtful = self._con.execute(
+            f"SELECT filename FROM {table} WHERE call_id IS NULL OR started_at IS NULL GROUP BY ALL"
+        ).fetchall()
+        if doubtful:
+            self._look(name for (name,) in doubtful)
+            self._read(table, paths, wanted, is_priced)
+            self._con.execute(f"DELETE FROM {table} WHERE call_id IS NULL OR started_at IS NULL")
+        self._merge(table, paths, wanted, is_priced)
+        if is_priced:
+            load_cells(self._con, table, prices)
+            self._con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {priced_sql(table)}")
+        row = self._con.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return int(row[0]) if row else 0
+
+    def _read(self, table: str, paths: Sequence[str], wanted: set[str], is_priced: bool) -> None:
+        """One pass of read_json with just the keys that the wanted columns follow from."""
+        chosen = {name: COLUMN_SQL[name] for name in COLUMN_SQL if name in wanted}
+        select = ", ".join(f"{sql} AS {name_sql(name)}" for name, sql in chosen.items())
+        stated = f", {_STATED} AS stated_nanousd" if is_priced else ""
+        tools = ", tool_calls" if "tool_calls" in wanted else ""
+        try:
+            self._con.execute(
+                f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {select}{stated}{tools}, filename "
+                f"FROM (SELECT *, {time_sql('timestamp')} AS started_at FROM {self.source(paths)})"
+            )
+        except duckdb.IOException as error:
+            missing = [path for path in paths if not (self._folder / path).exists()]
+            if missing:
+                raise FileNotFoundError(missing[0]) from error
+            raise
+
+    def load_steps(self, table: str, paths: Sequence[str]) -> None:
+        """Make the temporary table `table` of the steps in segments. Raises FileNotFoundError as `load`."""
+        files = files_sql([str(self._folder / path) for path in paths])
+        source = (
+            f"read_json({files}, format='newline_delimited', ignore_errors=true, "
+            f"maximum_object_size={_LINE_BYTES_MAX}, columns={struct_sql(STEP_COLUMNS)})"
+        )
+        try:
+            self._con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {steps_sql(source)}")
+        except duckdb.IOException as error:
+            missing = [path for path in paths if not (self._folder / path).exists()]
+            if missing:
+                raise FileNotFoundError(missing[0]) from error
+            raise
+
+    def source(self, paths: Sequence[str]) -> str:
+        """The read_json of segments, or of the cleaned copies of those that need it."""
+        files = [self._stand_in(path) for path in paths]
+        return (
+            f"read_json({files_sql(files)}, format='newline_delimited', ignore_errors=true, filename=true, "
+            f"maximum_object_size={_LINE_BYTES_MAX}, columns={struct_sql(LINE_COLUMNS)})"
+        )
+
+    def _stand_in(self, path: str) -> str:
+        full = self._folder / path
+        if not self._looked:
+            return str(full)
+        return self._looked.get((path, full.stat().st_size), str(full))
+
+    def _look(self, names: Iterable[str]) -> None:
+        """Look at segments with a doubtful line, and write cleaned copies of those that need it."""
+        for name in names:
+            full = Path(name)
+            if full.parent.parent != self._folder:
+                continue  # A cleaned copy already.
+            path = f"{full.parent.name}/{full.name}"
+            data = full.read_bytes()
+            looked = look(data)
+            self.bad[path] = looked.bad
+            for one in looked.bad:
+                self.found[path, one.offset] = Warned(path, one.offset, one.reason)
+            if self._scratch is None:
+                self._scratch = tempfile.TemporaryDirectory(prefix="tallybook-")
+            copy = Path(self._scratch.name) / f"{len(self._looked)}.jsonl"
+            copy.write_bytes(b"".join(looked.lines))
+            self._looked[path, len(data)] = str(copy)
+
+    def _merge(self, table: str, paths: Sequence[str], wanted: set[str], is_priced: bool) -> None:
+        """Leave one record of each call: by `call_id`, and by provider and `response_id` where a repeat can be."""
+        row = self._con.execute(
+            "SELECT count(*) - count(DISTINCT call_id), "
+            f"count(*) FILTER (may_repeat OR source NOT IN ('sdk', 'track')) FROM {table}"
+        ).fetchone()
+        repeated, may = row if row else (0, 0)
+        if not repeated and not may:
+            return
+        need = {"input_tokens", "output_tokens", "provider", "response_id"}
+        if not need <= wanted:
+            self._read(table, paths, wanted | need, is_priced)
+            self._con.execute(f"DELETE FROM {table} WHERE call_id IS NULL OR started_at IS NULL")
+        merge(self._con, table)
+
+    def close(self) -> None:
+        """Remove cleaned copies."""
+        if self._scratch is not None:
+            self._scratch.cleanup()
+            self._scratch = None
+            self._looked.clear()
+
+
+def merge(con: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Leave the best record of each call in `table`."""
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM (SELECT * FROM {table} "
+        f"QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY {BETTER}) = 1) "
+        "QUALIFY row_number() OVER (PARTITION BY coalesce(provider || chr(31) || response_id, chr(30) || call_id) "
+        f"ORDER BY {BETTER}) = 1"
+    )

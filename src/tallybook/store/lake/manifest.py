@@ -1,0 +1,215 @@
+"""`DIR/manifest.json`: which Parquet files hold what, and which journal segments they replace.
+
+It is swapped as a whole by one rename after everything it names is on disk, so a reader sees the state before a
+sealing or after it, never in between. The format is documented in `docs/lake.md`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+from tallybook.journal.layout import Kind, is_day, segment_of
+from tallybook.model.errors import StorageError
+
+NAME = "manifest.json"
+VERSION = 1
+
+FileKind = Literal[
+    "calls", "tools", "steps", "prompts", "responses", "messages", "summary", "users", "toolsum", "latency"
+]
+FACTS: tuple[FileKind, ...] = ("calls", "tools", "steps")
+BODIES: tuple[FileKind, ...] = ("prompts", "responses", "messages")
+SUMMARIES: tuple[FileKind, ...] = ("summary", "users", "toolsum", "latency")
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One Parquet file. `path` is relative to the folder; times are microseconds since 1970 of its records."""
+
+    path: str
+    kind: FileKind
+    day: str
+    rows: int
+    bytes: int
+    min_us: int = 0
+    max_us: int = 0
+    min_id: str = ""
+    max_id: str = ""
+    promoted: dict[str, str] = {}
+    """Metadata keys that have a column of their own, with its type."""
+    is_mixed: bool = False
+    """Holds calls that may come from more than one source, so that a repeat is possible."""
+    crc32: int = 0
+
+
+class Damage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Bytes of a segment that were no record: set aside when it was sealed."""
+
+    path: str
+    offset: int
+    reason: str
+    kept_in: str = ""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The whole state of the lake."""
+
+    version: int = VERSION
+    sequence: int = 0
+    """Counts sealings; part of the names of new files."""
+    files: tuple[File, ...] = ()
+    sealed: tuple[str, ...] = ()
+    """Segments, relative to the folder, whose lines are in `files` but which are not removed yet."""
+    damaged: tuple[Damage, ...] = ()
+    is_rebuilt: bool = False
+    """Made up from the files found because the real one was damaged: calls may be in two files."""
+
+    def of(self, kind: FileKind, since_us: int | None = None, until_us: int | None = None) -> list[File]:
+        """Files of a kind whose records can lie in the span, by day."""
+        return [
+            file
+            for file in self.files
+            if file.kind == kind
+            and (since_us is None or file.max_us >= since_us)
+            and (until_us is None or file.min_us < until_us)
+        ]
+
+
+_decode = msgspec.json.Decoder(Manifest).decode
+
+
+class Disk(Protocol):
+    """The calls that make a change durable; tests hand in one that fails at the nth."""
+
+    def fsync(self, path: Path) -> None:
+        """Make a file's content, or a folder's names, survive power loss."""
+        ...
+
+    def replace(self, source: Path, target: Path) -> None:
+        """As os.replace."""
+        ...
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file; one that is gone already is no error."""
+        ...
+
+
+class RealDisk:
+    """The real thing."""
+
+    def fsync(self, path: Path) -> None:
+        """See `Disk.fsync`."""
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def replace(self, source: Path, target: Path) -> None:
+        """See `Disk.replace`."""
+        source.replace(target)
+
+    def unlink(self, path: Path) -> None:
+        """See `Disk.unlink`."""
+        path.unlink(missing_ok=True)
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest; an empty one where there is none.
+
+    Raises StorageError when it is damaged or of a later version.
+    """
+    path = folder / NAME
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return Manifest()
+    try:
+        manifest = _decode(data)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise StorageError(f"{path}: damaged: {error}", hint="the next sealing rebuilds it from the files") from error
+    if manifest.version > VERSION:
+        raise StorageError(
+            f"{path}: version {manifest.version} is newer than this program's {VERSION}", hint="upgrade tallybook"
+        )
+    return manifest
+
+
+def write(folder: Path, manifest: Manifest, disk: Disk) -> None:
+    """Put the manifest in place of the old one, durably and at once."""
+    path = folder / NAME
+    temporary = path.with_name(f"{NAME}.{os.getpid()}.tmp")
+    temporary.write_bytes(msgspec.json.encode(manifest))
+    disk.fsync(temporary)
+    disk.replace(temporary, path)
+    disk.fsync(folder)
+
+
+class Snapshot(NamedTuple):
+    """What a reader sees: the manifest, and the segments whose lines are not in its files."""
+
+    manifest: Manifest
+    hot: dict[Kind, list[str]]
+    problem: str | None = None
+    """Why the manifest could not be read, if so."""
+
+
+def list_segments(folder: Path) -> dict[Kind, list[str]]:
+    """Paths of all journal segments by kind, relative to the folder, in order. Faster than `layout.segments`."""
+    found: dict[Kind, list[str]] = {}
+    try:
+        days = sorted(entry.name for entry in os.scandir(folder) if is_day(entry.name))
+    except FileNotFoundError:
+        return found
+    for day in days:
+        try:
+            names = sorted(entry.name for entry in os.scandir(folder / day) if entry.name.endswith(".jsonl"))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for name in names:
+            segment = segment_of(folder / day / name)
+            if segment is not None:
+                found.setdefault(segment.kind, []).append(f"{day}/{name}")
+    return found
+
+
+def snapshot(folder: Path) -> Snapshot:
+    """A consistent view without any lock.
+
+    Segments are listed before and after the manifest is read: the sealer's renaming in between would show as a
+    difference. A line is therefore in a hot segment or in a file of the manifest, never in both nor in neither.
+    """
+    before = list_segments(folder)
+    while True:
+        problem = None
+        try:
+            manifest = read(folder)
+        except StorageError as error:
+            if "damaged" not in str(error):
+                raise
+            manifest, problem = rebuilt(folder), str(error)
+        after = list_segments(folder)
+        if before == after:
+            break
+        before = after
+    sealed = set(manifest.sealed)
+    hot = {kind: [path for path in paths if path not in sealed] for kind, paths in after.items()}
+    return Snapshot(manifest, {kind: paths for kind, paths in hot.items() if paths}, problem)
+
+
+def rebuilt(folder: Path) -> Manifest:
+    """A manifest of all Parquet files found, for when the real one is damaged. Spans are unknown and thus all."""
+    files: list[File] = []
+    for path in sorted(folder.glob("????-??-??/*.parquet")):
+        kind = path.name.split("-")[0].split(".")[0]
+        if kind in (*FACTS, *BODIES, *SUMMARIES) and is_day(path.parent.name):
+            files.append(
+                File(
+                    path=f"{path.parent.name}/{path.name}", kind=kind, day=path.parent.name, rows=-1,
+                    bytes=path.stat().st_size, min_us=0, max_us=1 << 62, max_id="\U0010ffff",
+                )
+            )  # fmt: skip
+    return Manifest(files=tuple(files), is_rebuilt=True)

@@ -1,0 +1,368 @@
+"""What a question reads: Parquet files of the manifest by name, and hot lines as a table, as one relation.
+
+Reading takes no lock. When a file vanishes under a reader (a segment was sealed, a day compacted) it takes a new
+view of the folder and starts over; when a file cannot be read it is set aside, reported, and the rest is served.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import duckdb
+
+from tallybook.model.errors import StorageError
+from tallybook.store.base import Warned
+from tallybook.store.lake import manifest as manifests
+from tallybook.store.lake.lines import Lines
+from tallybook.store.lake.manifest import File, FileKind, Manifest, Snapshot
+from tallybook.store.lake.price import Prices
+from tallybook.store.lake.schema import COLUMNS, COST_COLUMNS, TOOL_COLUMNS, files_sql, name_sql, text_sql
+from tallybook.store.lake.tools import hot_tools
+
+_TRIES = 50
+_MEMORY = "700MB"
+HOT = "hot"
+HOT_TOOLS = "hot_tools"
+HOT_STEPS = "hot_steps"
+_TOOL_INPUTS = (
+    "tool_calls", "day", "project", "provider", "model", "agent_name", "user_id", "run_id", "session_id",
+)  # fmt: skip
+T = TypeVar("T")
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """A connection to an empty database in memory, set for reading Parquet by name in UTC."""
+    spill = Path(tempfile.gettempdir()) / f"tallybook-spill-{os.getpid()}"
+    con = duckdb.connect(
+        ":memory:",
+        config={"memory_limit": _MEMORY, "temp_directory": str(spill), "autoinstall_known_extensions": "false"},
+    )
+    con.execute("SET TimeZone='UTC'; SET parquet_metadata_cache=true; SET preserve_insertion_order=false")
+    return con
+
+
+class View(NamedTuple):
+    """A snapshot with files that were set aside taken out."""
+
+    manifest: Manifest
+    hot: dict[Any, list[str]]
+
+
+class Reader:
+    """A connection, and the folder's files as relations on it. Not safe for several threads at once."""
+
+    def __init__(self, folder: Path, prices: Prices | None) -> None:
+        self.folder = folder
+        self.prices = prices
+        self._con: duckdb.DuckDBPyConnection | None = None
+        self._lines: Lines | None = None
+        self._aside: dict[str, Warned] = {}
+        self._problem: str | None = None
+        self._hot_state: tuple[Any, ...] = ()
+        self._hot_columns: frozenset[str] = frozenset()
+        self._tools_state: tuple[Any, ...] = ()
+
+    @property
+    def con(self) -> duckdb.DuckDBPyConnection:
+        """The connection, opened at first use."""
+        if self._con is None:
+            self._con = connect()
+        return self._con
+
+    @property
+    def lines(self) -> Lines:
+        """The reader of hot lines."""
+        if self._lines is None:
+            self._lines = Lines(self.con, self.folder)
+        return self._lines
+
+    def answer(self, work: Callable[[View], T]) -> T:
+        """Do `work` on a consistent view, again when a file vanished or was found damaged meanwhile."""
+        for _ in range(_TRIES):
+            view = self.view()
+            try:
+                return work(view)
+            except FileNotFoundError:
+                self._forget_hot()
+            except duckdb.Error as error:
+                self._forget_hot()
+                if not self._explained(view, error):
+                    raise
+        raise StorageError(
+            f"{self.folder}: files change faster than they can be read",
+            hint="look for another program that removes files",
+        )
+
+    def view(self) -> View:
+        """The folder as it is now, without what was set aside."""
+        snap: Snapshot = manifests.snapshot(self.folder)
+        self._problem = snap.problem
+        manifest = snap.manifest
+        if self._aside:
+            kept = tuple(file for file in manifest.files if file.path not in self._aside)
+            manifest = Manifest(
+                version=manifest.version, sequence=manifest.sequence, files=kept, sealed=manifest.sealed,
+                damaged=manifest.damaged, is_rebuilt=manifest.is_rebuilt,
+            )  # fmt: skip
+        return View(manifest, snap.hot)
+
+    def _explained(self, view: View, error: duckdb.Error) -> bool:
+        """Whether the failure came from a file that is gone (a new view helps) or damaged (it is set aside)."""
+        paths = [file.path for file in view.manifest.files]
+        if any(not (self.folder / path).exists() for path in paths):
+            return self._gone(view)
+        text = str(error)
+        named = [path for path in paths if path in text]
+        for path in named or paths:
+            damage = damage_of(self.con, self.folder / path)
+            if damage is not None:
+                self._aside[path] = Warned(path, *damage)
+                return True
+        return False
+
+    def _gone(self, view: View) -> bool:
+        """A file of the manifest is gone: fine when the manifest changed, else the file was lost and is set aside."""
+        current = {file.path for file in self.view().manifest.files}
+        for file in view.manifest.files:
+            if file.path in current and not (self.folder / file.path).exists():
+                self._aside[file.path] = Warned(file.path, None, "the file is gone")
+        return True
+
+    def set_aside(self) -> list[Warned]:
+        """What this reader has met."""
+        found = list(self._aside.values())
+        if self._lines is not None:
+            found.extend(self._lines.found.values())
+        if self._problem is not None:
+            found.append(Warned(manifests.NAME, 0, self._problem))
+        return found
+
+    def warnings(self) -> list[Warned]:
+        """Everything set aside so far, also by earlier sealings."""
+        found = self.set_aside()
+        found.extend(Warned(d.path, d.offset, d.reason) for d in self.view().manifest.damaged)
+        return found
+
+    def hot(self, view: View, columns: Iterable[str]) -> bool:
+        """Make the table `hot` of the view's hot lines with at least these columns; False when there are none."""
+        paths = view.hot.get("telemetry", [])
+        if not paths:
+            return False
+        wanted = frozenset(columns)
+        state = self._state(paths, view.manifest)
+        if state == self._hot_state and wanted <= self._hot_columns:
+            return True
+        self._forget_hot()
+        self.lines.load(HOT, paths, wanted, self.prices)
+        self._without_sealed(view)
+        self._hot_state, self._hot_columns = state, wanted
+        return True
+
+    def _state(self, paths: Sequence[str], manifest: Manifest) -> tuple[Any, ...]:
+        return (manifest.sequence, *((path, (self.folder / path).stat().st_size) for path in paths))
+
+    def _forget_hot(self) -> None:
+        self._hot_state = ()
+        self._tools_state = ()
+
+    def _without_sealed(self, view: View) -> None:
+        """Take out hot calls that are in a file already. Looked for only where a repeat can be."""
+        row = self.con.execute(
+            f"SELECT epoch_us(min(started_at)), epoch_us(max(started_at)), "
+            f"count(*) FILTER (may_repeat OR source NOT IN ('sdk', 'track')) FROM {HOT}"
+        ).fetchone()
+        if row is None or row[0] is None:
+            return
+        near = view.manifest.of("calls", row[0] - REPEAT_WITHIN_US, row[1] + REPEAT_WITHIN_US)
+        if not near or not (row[2] or view.manifest.is_rebuilt or any(file.is_mixed for file in near)):
+            return
+        remove_sealed(self.con, HOT, [self.path(file) for file in near])
+
+    def path(self, file: File) -> str:
+        """The file's absolute path."""
+        return str(self.folder / file.path)
+
+    def calls(
+        self,
+        view: View,
+        columns: Iterable[str],
+        keys: Iterable[str] = (),
+        since_us: int | None = None,
+        until_us: int | None = None,
+        files: Sequence[File] | None = None,
+        with_hot: bool = True,
+    ) -> str:
+        """The relation of calls with `columns` and, as `metadata.<key>`, the metadata keys."""
+        names = sorted({"call_id", *columns})
+        wanted = sorted(keys)
+        chosen = view.manifest.of("calls", since_us, until_us) if files is None else files
+        parts: list[str] = []
+        for promoted, paths in _grouped(self.folder, chosen, wanted, "metadata" in names):
+            select = [_column_sql(name, promoted) for name in names]
+            select += [_key_sql(key, promoted) for key in wanted]
+            parts.append(f"SELECT {', '.join(select)} FROM read_parquet({files_sql(paths)})")
+        hot_names = {*names, *(("metadata",) if wanted else ())}
+        if with_hot and self.hot(view, hot_names):
+            select = [name_sql(name) for name in names] + [_key_sql(key, {}) for key in wanted]
+            parts.append(f"SELECT {', '.join(select)} FROM {HOT}")
+        if not parts:
+            self._make_empty()
+            select = [name_sql(name) for name in names] + [_key_sql(key, {}) for key in wanted]
+            parts.append(f"SELECT {', '.join(select)} FROM empty_calls")
+        union = " UNION ALL ".join(parts)
+        if view.manifest.is_rebuilt:  # The same call may be in an old file and in the one that replaced it.
+            return f"SELECT * FROM ({union}) QUALIFY row_number() OVER (PARTITION BY call_id) = 1"
+        return union  # fmt: skip
+
+    def _make_empty(self) -> None:
+        columns = [(column.name, column.type) for column in COLUMNS] + list(COST_COLUMNS)
+        definition = ", ".join(f"{name_sql(name)} {type_}" for name, type_ in columns)
+        self.con.execute(f"CREATE TEMP TABLE IF NOT EXISTS empty_calls ({definition})")
+
+    def tools(
+        self,
+        view: View,
+        columns: Iterable[str],
+        since_us: int | None = None,
+        until_us: int | None = None,
+        files: Sequence[File] | None = None,
+    ) -> str:
+        """The relation of tool uses (`schema.TOOL_COLUMNS`)."""
+        names = sorted({"call_id", *columns})
+        select = ", ".join(name_sql(name) for name in names)
+        chosen = view.manifest.of("tools", since_us, until_us) if files is None else files
+        parts = []
+        if chosen:
+            parts.append(f"SELECT {select} FROM read_parquet({files_sql([self.path(file) for file in chosen])})")
+        if self.hot_tools(view):
+            parts.append(f"SELECT {select} FROM {HOT_TOOLS}")
+        if not parts:
+            definition = ", ".join(f"{name} {type_}" for name, type_ in TOOL_COLUMNS)
+            self.con.execute(f"CREATE TEMP TABLE IF NOT EXISTS empty_tools ({definition})")
+            parts.append(f"SELECT {select} FROM empty_tools")
+        return " UNION ALL ".join(parts)  # fmt: skip
+
+    def hot_tools(self, view: View) -> bool:
+        """Make the table `hot_tools`; False when there is no hot line."""
+        paths = view.hot.get("telemetry", [])
+        steps = view.hot.get("steps", [])
+        if not paths and not steps:
+            return False
+        state = self._state([*paths, *steps], view.manifest)
+        if state != self._tools_state:
+            has_calls = self.hot(view, _TOOL_INPUTS)
+            has_steps = self.hot_steps(view)
+            sealed = [self.path(file) for file in view.manifest.of("tools")]
+            hot_tools(self.con, HOT if has_calls else None, HOT_STEPS if has_steps else None, HOT_TOOLS, sealed)
+            self._tools_state = state
+        return True
+
+    def hot_steps(self, view: View) -> bool:
+        """Make the table `hot_steps`; False when there are none."""
+        paths = view.hot.get("steps", [])
+        if not paths:
+            return False
+        self.lines.load_steps(HOT_STEPS, paths)
+        return True
+
+    def files(self, view: View, kind: FileKind, since_us: int | None = None, until_us: int | None = None) -> list[str]:
+        """Absolute paths of a kind's files in a span."""
+        return [self.path(file) for file in view.manifest.of(kind, since_us, until_us)]
+
+    def close(self) -> None:
+        """Close the connection and remove scratch files."""
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
+        if self._con is not None:
+            self._con.close()
+            self._con = None
+
+
+REPEAT_WITHIN_US = 86_400_000_000
+"""How far apart two records of one call may lie: a repeat is looked for a day around."""
+
+
+def remove_sealed(con: duckdb.DuckDBPyConnection, table: str, files: Sequence[str]) -> None:
+    """Delete rows of `table` whose call is in the files, by id or by provider and response id."""
+    con.execute(
+        f"DELETE FROM {table} WHERE call_id IN (SELECT call_id FROM read_parquet({files_sql(list(files))})) OR "
+        f"(provider || chr(31) || response_id) IN (SELECT provider || chr(31) || response_id "
+        f"FROM read_parquet({files_sql(list(files))}) WHERE response_id IS NOT NULL)"
+    )
+
+
+def _grouped(
+    folder: Path, files: Sequence[File], keys: Sequence[str], whole: bool
+) -> list[tuple[dict[str, str], list[str]]]:
+    """Files by which of the needed metadata keys have their own column in them."""
+    groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for file in files:
+        has = tuple(sorted((key, type_) for key, type_ in file.promoted.items() if whole or key in keys))
+        groups.setdefault(has, []).append(str(folder / file.path))
+    return [(dict(has), paths) for has, paths in groups.items()]
+
+
+def _column_sql(name: str, promoted: dict[str, str]) -> str:
+    """A column of a file; `metadata` is put together again from what was promoted."""
+    if name != "metadata" or not promoted:
+        return name_sql(name)
+    pairs = ", ".join(f"{text_sql(key)}, {name_sql('metadata.' + key)}" for key in promoted)
+    whole = f"json_merge_patch(coalesce(CAST(metadata AS JSON), '{{}}'), json_object({pairs}))"
+    return f"nullif(CAST({whole} AS VARCHAR), '{{}}') AS metadata"
+
+
+def pointer(key: str) -> str:
+    """The JSON pointer to a top-level key."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
+def _key_sql(key: str, promoted: dict[str, str]) -> str:
+    alias = name_sql(f"metadata.{key}")
+    if key in promoted:
+        return f"CAST({alias} AS VARCHAR) AS {alias}"
+    return f"json_extract_string(metadata, {text_sql(pointer(key))}) AS {alias}"
+
+
+def damage_of(con: duckdb.DuckDBPyConnection, path: Path) -> tuple[int | None, str] | None:
+    """Offset and reason of a Parquet file's damage; `None` when all of it can be read."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(4)
+        file.seek(max(size - 4, 0))
+        tail = file.read(4)
+    if head != b"PAR1":
+        return 0, "not a Parquet file"
+    if tail != b"PAR1":
+        return size, "cut off: the footer is missing"
+    quoted = text_sql(str(path))
+    try:
+        con.execute(f"SELECT count(*) FROM read_parquet({quoted})").fetchall()
+        chunks = con.execute(
+            f"SELECT row_group_id, path_in_schema, coalesce(dictionary_page_offset, data_page_offset) "
+            f"FROM parquet_metadata({quoted}) ORDER BY 3"
+        ).fetchall()
+        starts = con.execute(
+            f"SELECT row_group_id, any_value(row_group_num_rows) FROM parquet_metadata({quoted}) GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+    except duckdb.Error as error:
+        return size - 8, f"the footer cannot be read: {error}"
+    spans: dict[int, tuple[int, int]] = {}
+    at = 0
+    for group, rows in starts:
+        spans[group] = (at, at + rows)
+        at += rows
+    for group, column, offset in chunks:
+        low, high = spans[group]
+        try:
+            con.execute(
+                f"SELECT max({name_sql(column)}) FROM read_parquet({quoted}, file_row_number=true) "
+                f"WHERE file_row_number >= {low} AND file_row_number < {high}"
+            ).fetchall()
+        except duckdb.Error as error:
+            return offset, f"column {column}: {error}"
+    return None
