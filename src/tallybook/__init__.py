@@ -4,12 +4,9 @@ One line, `tallybook.instrument()`, and every call of the official OpenAI, Anthr
 priced when read, and shown by `tallybook stats today`. Importing this package does nothing and loads nothing else.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 from tallybook.version import __version__
 
+TYPE_CHECKING = False  # As typing's, whose import would cost five times what this package does.
 if TYPE_CHECKING:
     from tallybook.capture.control import configure, flush
     from tallybook.capture.instrument import instrument, is_instrumented, uninstrument
@@ -55,13 +52,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'tallybook' has no attribute {name!r}")
     from importlib import import_module  # here, so that importing the package loads nothing
 
-    value = getattr(import_module(f"tallybook.{home}"), name)
+    value: object = getattr(import_module(f"tallybook.{home}"), name)
     globals()[name] = value
     return value
 
