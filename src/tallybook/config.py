@@ -8,7 +8,6 @@ Order, first wins: arguments in code, `TALLYBOOK_…` variables, the six names o
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -140,6 +139,8 @@ def default_folder(cwd: Path) -> Path:
 
 
 def _from_file(path: Path) -> dict[str, Any]:
+    import tomllib  # here, because most folders have no file, and it costs a third of a command's start
+
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
