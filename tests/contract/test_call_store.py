@@ -146,7 +146,9 @@ TOOL_QUESTIONS = [
     Question(
         source="tool_calls", measures=TOOL_MEASURES, dimensions=("tool", "project"), grain="day", zone="Asia/Tokyo"
     ),
-    Question(source="tool_calls", measures=TOOL_MEASURES, dimensions=("tool",), filters=(Filter("tool", "eq", "bash"),)),
+    Question(
+        source="tool_calls", measures=TOOL_MEASURES, dimensions=("tool",), filters=(Filter("tool", "eq", "bash"),)
+    ),
     Question(
         source="tool_calls", measures=("uses",), since_us=START_US + DAY_US, until_us=START_US + 2 * DAY_US,
         filters=(Filter("server_side", "eq", True),),

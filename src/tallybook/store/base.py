@@ -121,13 +121,13 @@ class StateStore(Protocol):
     """Small mutable state. Every method is one transaction."""
 
     def offsets(self) -> dict[str, int]:
-        """Bytes of each journal segment that the follower has taken in, by path relative to the folder."""
+        """Bytes of each journal segment that the follower has taken in, by the segment's identity (`ingest.follow`)."""
         ...
 
     def follow(self, runs: Sequence[Run], offsets: dict[str, int]) -> None:
         """Add the runs' figures (deltas) to the stored totals and advance the offsets, in one transaction.
 
-        So a line counts exactly once, whatever crashes.
+        So a line counts exactly once, whatever crashes. An offset below zero forgets the segment.
         """
         ...
 

@@ -491,6 +491,7 @@ class MemoryState:
             known = self._runs.get(delta.run_id)
             self._runs[delta.run_id] = delta if known is None else added(known, delta)
         self._offsets.update(offsets)
+        self._offsets = {path: size for path, size in self._offsets.items() if size >= 0}
 
     def run(self, run_id: str) -> Run | None:
         """See `StateStore.run`."""

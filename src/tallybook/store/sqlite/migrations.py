@@ -1,0 +1,50 @@
+"""The schema of `state.db`, as numbered steps that are applied once each, in order, each in one transaction.
+
+`PRAGMA user_version` holds how many were applied. A step is never edited once released; a change is a further step.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from tallybook.model.errors import StorageError
+
+STEPS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE runs (
+            run_id TEXT PRIMARY KEY, name TEXT, source_type TEXT NOT NULL DEFAULT 'custom',
+            status TEXT NOT NULL DEFAULT 'active', project TEXT, user_id TEXT, session_id TEXT, agent_name TEXT,
+            created_at_us INTEGER NOT NULL DEFAULT 0, updated_at_us INTEGER NOT NULL DEFAULT 0,
+            call_count INTEGER NOT NULL DEFAULT 0, error_count INTEGER NOT NULL DEFAULT 0,
+            input_tokens INTEGER NOT NULL DEFAULT 0, output_tokens INTEGER NOT NULL DEFAULT 0,
+            cost_nanousd INTEGER NOT NULL DEFAULT 0, unpriced_count INTEGER NOT NULL DEFAULT 0,
+            tags TEXT NOT NULL DEFAULT '[]'
+        ) STRICT""",
+        "CREATE INDEX runs_by_activity ON runs (updated_at_us DESC, run_id DESC)",
+        "CREATE TABLE offsets (path TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    ),
+)
+
+
+def migrate(con: sqlite3.Connection, path: str) -> None:
+    """Bring the schema up to date. Raises StorageError when the file is of a later version of the program."""
+    (version,) = con.execute("PRAGMA user_version").fetchone()
+    if version > len(STEPS):
+        raise StorageError(
+            f"{path}: schema {version} is newer than this program's {len(STEPS)}", hint="upgrade tallybook"
+        )
+    while version < len(STEPS):
+        con.execute("BEGIN IMMEDIATE")
+        try:
+            # Another process may have been first while this one waited for the lock.
+            (version,) = con.execute("PRAGMA user_version").fetchone()
+            if version < len(STEPS):
+                for statement in STEPS[version]:
+                    con.execute(statement)
+                version += 1
+                con.execute(f"PRAGMA user_version = {version}")
+            con.execute("COMMIT")
+        except BaseException:
+            con.execute("ROLLBACK")
+            raise
