@@ -21,7 +21,7 @@ class Key(NamedTuple):
     is_batch: bool = False
 
 
-class Rate(msgspec.Struct, frozen=True, kw_only=True):
+class Rate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Prices of one token in pico-USD (1e-12 USD), in force in [`since_us`, `until_us`) for calls whose
     input is above `above_input_tokens` (the highest matching threshold wins and holds for the whole call).
 
