@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel
+from ways import Case
 
 ASK: list[Any] = [{"role": "user", "content": "How many moons has Mars?"}]
 TOOLS = [
@@ -29,18 +30,6 @@ USAGE = (100, 50, 40, 20)
 class Moons(BaseModel):
     planet: str
     count: int
-
-
-class Case(NamedTuple):
-    """One way to call, and what the record must say of it."""
-
-    name: str
-    resource: str
-    """Attribute path of the method from the client."""
-    how: str
-    given: dict[str, Any]
-    expected: dict[str, Any]
-    words: str = FIGURES
 
 
 def _chat(**more: Any) -> dict[str, Any]:

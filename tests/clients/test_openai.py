@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 from typing import Any
 
@@ -11,80 +10,11 @@ import pytest
 
 pytest.importorskip("openai")
 import openai
-from described import async_drained, async_outcome, drained, http_response, sync_outcome
-from openai_cases import ASK, CASES, Case
+from described import async_outcome, sync_outcome
+from openai_cases import ASK, CASES
+from ways import Case, async_call, call, check
 
 from tallybook.testing import ReplayServer, TemporaryLedger, temporary_ledger
-
-
-def method(client: Any, path: str, through: str = "") -> Any:
-    *resources, name = path.split(".")
-    for resource in resources:
-        client = getattr(client, resource)
-    return getattr(getattr(client, through) if through else client, name)
-
-
-def call(client: openai.OpenAI, case: Case) -> Any:
-    given = {**case.given, "extra_headers": {"X-Replay": case.words}} if case.words else case.given
-    match case.how:
-        case "plain":
-            return method(client, case.resource)(**given)
-        case "binary":
-            return method(client, case.resource)(**given).read()
-        case "stream":
-            return drained(method(client, case.resource)(**given))
-        case "raw" | "raw stream":
-            raw = method(client, case.resource, "with_raw_response")(**given)
-            parsed = raw.parse()
-            return [http_response(raw), parsed if case.how == "raw" else drained(parsed)]
-        case "streaming" | "lines" | "bytes":
-            with method(client, case.resource, "with_streaming_response")(**given) as response:
-                if case.how == "streaming":
-                    return [http_response(response), response.read()]
-                return [
-                    http_response(response),
-                    list(response.iter_lines() if case.how == "lines" else response.iter_bytes()),
-                ]
-        case _:
-            with method(client, case.resource)(**given) as stream:
-                events = drained(stream)
-                final = (
-                    stream.get_final_completion
-                    if hasattr(stream, "get_final_completion")
-                    else stream.get_final_response
-                )
-                return [events, final()]
-
-
-async def async_call(client: openai.AsyncOpenAI, case: Case) -> Any:
-    given = {**case.given, "extra_headers": {"X-Replay": case.words}} if case.words else case.given
-    match case.how:
-        case "plain":
-            return await method(client, case.resource)(**given)
-        case "binary":
-            made = (await method(client, case.resource)(**given)).read()
-            return await made if inspect.isawaitable(made) else made
-        case "stream":
-            return await async_drained(await method(client, case.resource)(**given))
-        case "raw" | "raw stream":
-            raw = await method(client, case.resource, "with_raw_response")(**given)
-            parsed = raw.parse()
-            return [http_response(raw), parsed if case.how == "raw" else await async_drained(parsed)]
-        case "streaming" | "lines" | "bytes":
-            async with method(client, case.resource, "with_streaming_response")(**given) as response:
-                if case.how == "streaming":
-                    return [http_response(response), await response.read()]
-                parts = response.iter_lines() if case.how == "lines" else response.iter_bytes()
-                return [http_response(response), [part async for part in parts]]
-        case _:
-            async with method(client, case.resource)(**given) as stream:
-                events = await async_drained(stream)
-                final = (
-                    stream.get_final_completion
-                    if hasattr(stream, "get_final_completion")
-                    else stream.get_final_response
-                )
-                return [events, await final()]
 
 
 def run_sync(case: Case) -> Any:
@@ -99,22 +29,6 @@ async def run_async(case: Case) -> Any:
     with ReplayServer(ids="fixed", now=lambda: 1_767_268_800) as server:
         async with openai.AsyncOpenAI(base_url=server.openai_url, api_key="k", max_retries=0) as client:
             return await async_outcome(lambda: async_call(client, case))
-
-
-def check(case: Case, ledger: TemporaryLedger) -> None:
-    calls = ledger.calls()
-    assert len(calls) == 1, calls
-    record = calls[0]
-    use = record.usage
-    seen = {
-        "usage": (use.input_tokens, use.output_tokens, use.cache_read_tokens, use.reasoning_tokens),
-        "tools": [tool.name for tool in record.tool_calls],
-        "flag": next(iter(record.flags), None),
-    }
-    for name, value in case.expected.items():
-        assert seen.get(name, getattr(record, name, None)) == value, (name, record)
-    assert record.duration_us is not None and record.duration_us > 0
-    assert record.status == case.expected.get("status", "ok")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
