@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from tallybook.capture import guard
+from tallybook.capture import guard, unfinished
 from tallybook.capture.batch import record_batch
 from tallybook.capture.hide import UsageFilter
 from tallybook.capture.observe import Observation
@@ -60,6 +60,7 @@ class Listener:
         elif not observation.asked.is_stream and content_type.startswith("application/json"):
             self._is_events = False
         self._is_kept = observation.format.operation != "speech"
+        unfinished.add(self)
 
     def hear(self, chunk: bytes) -> None:
         """Take one piece of the decoded body, as it passes."""
@@ -146,6 +147,10 @@ class Listener:
         else:
             status = status or "incomplete"
         observation.finish(parsed, duration_us, status=status, ttft_us=self._ttft_us, http_status=self._http_status)
+
+    def forget(self) -> None:
+        """Record nothing: another process does."""
+        self._ended = True
 
     def __del__(self) -> None:
         if not self._ended:
@@ -243,10 +248,15 @@ def attach(response: Any, observation: Observation, *, is_async: bool, hide_usag
     holder = weakref.ref(response)
     kind = type(response)
 
+    reading: list[weakref.ref[Any]] = []
+    """The generator that is read, weakly: it holds the response."""
+
     if is_async:
 
         def aiter_bytes(chunk_size: int | None = None) -> _Async:
-            return _Async(kind.aiter_bytes(holder(), chunk_size), listener, hidden)
+            source = kind.aiter_bytes(holder(), chunk_size)
+            reading[:] = [weakref.ref(source)]
+            return _Async(source, listener, hidden)
 
         async def aclose() -> None:
             live = holder()
@@ -254,14 +264,17 @@ def attach(response: Any, observation: Observation, *, is_async: bool, hide_usag
                 if live is not None:
                     await kind.aclose(live)
             finally:
-                listener.end("incomplete")
+                if not _is_running(reading, "ag_running"):
+                    listener.end("incomplete")
 
         response.aiter_bytes = aiter_bytes
         response.aclose = aclose
     else:
 
         def iter_bytes(chunk_size: int | None = None) -> _Sync:
-            return _Sync(kind.iter_bytes(holder(), chunk_size), listener, hidden)
+            source = kind.iter_bytes(holder(), chunk_size)
+            reading[:] = [weakref.ref(source)]
+            return _Sync(source, listener, hidden)
 
         def close() -> None:
             live = holder()
@@ -269,7 +282,17 @@ def attach(response: Any, observation: Observation, *, is_async: bool, hide_usag
                 if live is not None:
                     kind.close(live)
             finally:
-                listener.end("incomplete")
+                if not _is_running(reading, "gi_running"):
+                    listener.end("incomplete")
 
         response.iter_bytes = iter_bytes
         response.close = close
+
+
+def _is_running(reading: list[weakref.ref[Any]], attribute: str) -> bool:
+    """Whether the body is being read at this moment.
+
+    The client closes a response by itself when its last bytes came in, before it hands out what is left of them
+    (the rest of a chunk size, of a decompressor): then it is not over yet, and the reading tells its end.
+    """
+    return any(getattr(source(), attribute, False) for source in reading)
