@@ -10,8 +10,10 @@ same model's work and is added; an `advisor_message` is another model's and beco
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -26,6 +28,8 @@ from tallybook.providers.value import mapping, mappings, scalars, whole, word
 
 PARAMETERS = ("max_tokens", "temperature", "top_p", "top_k", "service_tier", "speed", "inference_geo", "container",
               "max_tokens_to_sample")  # fmt: skip
+
+_MODEL = re.compile(r"/models?/([^/?]+?)(?=:\w*[pP]redict|/|$)")
 
 _SERVER_KINDS = {
     "bash_code_execution": "code_execution",
@@ -367,16 +371,16 @@ def asked(body: Payload, url: str) -> Asked:
     system = body.get("system")
     return Asked(
         model=word(body.get("model")) or model_in(url),
-        is_stream=body.get("stream") is True or ":streamRawPredict" in url,
+        is_stream=body.get("stream") is True or (":streamRawPredict" in url or "-response-stream" in url),
         prompt=messages if system is None else {"system": system, "messages": messages},
         parameters=parameters,
     )
 
 
 def model_in(url: str) -> str | None:
-    """The model in a Vertex URL: `…/publishers/anthropic/models/claude-x@20250514:rawPredict`."""
-    _, found, rest = url.partition("/models/")
-    return rest.partition("?")[0].partition(":")[0] or None if found else None
+    """The model in a Vertex URL (`…/models/claude-x@20250514:rawPredict`) or Bedrock's (`/model/…/invoke`)."""
+    match = _MODEL.search(url)
+    return unquote(match.group(1)) if match else None
 
 
 MESSAGES = Format("anthropic.messages", "chat", asked, parse, MessageStream)

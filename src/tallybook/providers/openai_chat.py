@@ -92,8 +92,7 @@ class ChatStream(EventStream[_Chunk]):
     _decode = msgspec.json.Decoder(list[_Chunk]).decode
 
     __slots__ = ("_error", "_executed", "_finish", "_id", "_last_tool", "_model", "_reasoning_chars", "_text",
-                 "_tier", "_tool_at",
-        "_tools", "_usage")  # fmt: skip
+                 "_tier", "_tool_at", "_tools", "_usage")  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()

@@ -56,6 +56,7 @@ ROWS = (
     Row("anthropic", "post", r"/messages", MESSAGES),
     Row("anthropic", "post", r"/complete", COMPLETE),
     Row("anthropic", "post", r"/models/claude[^/:]*:(raw|streamRaw)Predict", MESSAGES),
+    Row("anthropic", "post", r"/model/[^/]*anthropic\.[^/]+/invoke", MESSAGES),
     Row("google", "post", r"/[^/:]+:(generateContent|streamGenerateContent)", GENERATE),
     Row("google", "post", r"/[^/:]+:(embedContent|batchEmbedContents)", google_embeddings.EMBEDDINGS),
     Row("google", "post", r"/[^/:]*(embedding|textembedding-gecko)[^/:]*:predict", google_embeddings.EMBEDDINGS),
