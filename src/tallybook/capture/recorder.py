@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from tallybook import config
-from tallybook.capture import guard
+from tallybook.capture import guard, unfinished
 from tallybook.capture.bodies import BodyWriter
 from tallybook.capture.place import Place
 from tallybook.capture.redact import Redactor
@@ -51,7 +51,7 @@ class Recorder:
         self._waiting: deque[tuple[Writer, bytes]] = deque()
         self._waiting_bytes = 0
         self._waiting_lock = threading.RLock()
-        self._random = random.Random(_random_bits(128))
+        self._random = random.Random(_random_bits(128))  # noqa: S311  (ids are no secrets)
         guard.on_first(self._note_failure)
 
     def _writer(self, kind: Kind) -> Writer:
@@ -158,7 +158,7 @@ class Recorder:
         self._waiting_lock = threading.RLock()
         self._waiting.clear()
         self._waiting_bytes = 0
-        self._random = random.Random(_random_bits(128))
+        self._random = random.Random(_random_bits(128))  # noqa: S311  (ids are no secrets)
         for writer in self._writers.values():
             writer.forked()
 
@@ -216,11 +216,13 @@ def configure(*, disk: Disk | None = None, **given: Any) -> Recorder:
 def _forked() -> None:
     global _making  # noqa: PLW0603
     _making = threading.RLock()
+    unfinished.forget_all()
     if _recorder is not None:
         _recorder.forked()
 
 
 def _at_exit() -> None:
-    if _recorder is not None:
-        with guard.contained("exit"):
+    with guard.contained("exit"):
+        unfinished.end_all()
+        if _recorder is not None:
             _recorder.drain()

@@ -16,7 +16,7 @@ _KEY = (
     r"|gh[pousr]_\w{30,}|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|sk_live_\w{16,}|rk_live_\w{16,}"
     r"|npm_\w{30,}|SG\.[\w-]{16,}\.[\w-]{16,})"
 )
-_TOKEN = r"(?i:\bbearer\s+)[\w.~+/=-]{16,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
+_BEARER = r"(?i:\bbearer\s+)[\w.~+/=-]{16,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"
 _PRIVATE = r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
 _EMAIL = r"\b[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,24}\b"
 _ASSIGNED = (
@@ -27,7 +27,7 @@ _CARD = r"(?<![\d.])(?:\d[ -]?){12,18}\d(?![\d.])"
 _KINDS = (
     ("private_key", re.compile(_PRIVATE)),
     ("key", re.compile(_KEY)),
-    ("token", re.compile(_TOKEN)),
+    ("token", re.compile(_BEARER)),
     ("secret", re.compile(_ASSIGNED)),
     ("email", re.compile(_EMAIL)),
 )

@@ -80,7 +80,7 @@ def enter(scope: Scope) -> Token[Scope]:
 
 
 def leave(token: Token[Scope]) -> None:
-    """Restore what was in force. In another context than `enter` (a generator moved elsewhere) nothing is to restore."""
+    """Restore what was in force, also where a generator was moved to another context than `enter` saw."""
     try:
         current.reset(token)
     except ValueError:

@@ -157,8 +157,13 @@ class Tracked(Declared):
         return outcome
 
     def _finish_stream(
-        self, observation: Observation, parsed: Parsed, fmt: Format | None, ttft_us: int | None, error: BaseException | None
-    ) -> None:  # fmt: skip
+        self,
+        observation: Observation,
+        parsed: Parsed,
+        fmt: Format | None,
+        ttft_us: int | None,
+        error: BaseException | None,
+    ) -> None:
         if self._seen.calls > 0:
             observation.discard()
             return

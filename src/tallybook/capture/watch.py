@@ -12,8 +12,9 @@ from typing import Any
 
 from msgspec import structs
 
-from tallybook.capture import guard
+from tallybook.capture import guard, unfinished
 from tallybook.capture.observe import Observation
+from tallybook.model.call import Status
 from tallybook.providers.base import Format, Parsed, Stream
 from tallybook.providers.shape import plain, stream_format_of
 
@@ -33,7 +34,7 @@ def is_stream(value: Any) -> bool:
 class Watch:
     """What passed of one stream, and its end, told once."""
 
-    __slots__ = ("_end", "_ended", "_format", "_stream", "_text", "_ttft_us", "observation")
+    __slots__ = ("__weakref__", "_end", "_ended", "_format", "_stream", "_text", "_ttft_us", "observation")
 
     def __init__(self, observation: Observation, end: End) -> None:
         self.observation = observation
@@ -43,6 +44,7 @@ class Watch:
         self._stream: Stream | None = None
         self._text: list[str] = []
         self._ttft_us: int | None = None
+        unfinished.add(self)
 
     def hear(self, item: Any) -> None:
         """Take one item as it passes."""
@@ -61,8 +63,9 @@ class Watch:
         if has_content and self._ttft_us is None:
             self._ttft_us = self.observation.elapsed_us()
 
-    def end(self, *, is_whole: bool = False, error: BaseException | None = None) -> None:
+    def end(self, status: Status | None = None, *, is_whole: bool = False, error: BaseException | None = None) -> None:
         """The stream is over: read whole, left early or failed."""
+        del status
         if self._ended:
             return
         self._ended = True
@@ -74,6 +77,10 @@ class Watch:
             else:
                 parsed = Parsed(text="".join(self._text) or None, is_complete=is_whole)
             self._end(self.observation, parsed, self._format, self._ttft_us, error)
+
+    def forget(self) -> None:
+        """Record nothing: another process does."""
+        self._ended = True
 
     def __del__(self) -> None:
         self.end()

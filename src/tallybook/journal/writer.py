@@ -133,7 +133,7 @@ class Writer:
         """Descriptor of a free segment of the day, locked; -1 when there is none."""
         prefix = f"{self._kind}."
         names = sorted(
-            (name for name in os.listdir(place) if name.startswith(prefix) and name.endswith(".jsonl")), key=len
+            (path.name for path in place.iterdir() if path.name.startswith(prefix) and path.suffix == ".jsonl"), key=len
         )
         tries = 0
         for name in names:

@@ -152,6 +152,10 @@ def _us(duration_ms: float | None) -> int | None:
     return None if duration_ms is None else round(duration_ms * 1000)
 
 
+def _tool(use: ToolCall) -> Tool:
+    return Tool(use.name, use.id, use.arguments, use.result, _ms(use.duration_us), use.error, use.server_side)
+
+
 def tokens_of(use: Usage) -> Tokens:
     """`tokens` of a usage."""
     return Tokens(
@@ -175,8 +179,7 @@ def line_of(call: Call) -> Line:
         call.name, call.provider, call.response_model, call.response_id, call.run_id, call.parent_id,
         _ms(call.ttft_us), call.status, call.error_type, call.http_status, call.environment, call.tags,
         call.metadata,
-        tuple([Tool(t.name, t.id, t.arguments, t.result, _ms(t.duration_us), t.error, t.server_side) for t in call.tool_calls])
-        if call.tool_calls else (),
+        tuple([_tool(tool) for tool in call.tool_calls]) if call.tool_calls else (),
         call.finish_reasons, call.service_tier, call.base_url, call.is_stream, call.is_batch, call.may_repeat,
         call.retries, call.source, use.requests, use.quantities, call.usage_raw, call.parameters,
         call.prompt_chars, call.response_chars, call.prompt_preview, call.response_preview, call.flags,

@@ -15,9 +15,9 @@ Op = Literal["eq", "ne", "in", "not_in", "contains", "gte", "lt", "exists", "mis
 Source = Literal["calls", "tool_calls"]
 
 DIMENSIONS = (
-    "project", "environment", "operation", "name", "task", "provider", "model", "response_model", "agent_name", "user_id",
-    "session_id", "run_id", "status", "error_type", "cost_status", "service_tier", "source", "git_branch", "is_stream",
-    "is_batch", "tag", "hour_of_day", "day_of_week",
+    "project", "environment", "operation", "name", "task", "provider", "model", "response_model", "agent_name",
+    "user_id", "session_id", "run_id", "status", "error_type", "cost_status", "service_tier", "source", "git_branch",
+    "is_stream", "is_batch", "tag", "hour_of_day", "day_of_week",
 )  # fmt: skip
 """Dimensions of calls; besides these `metadata.<key>`. `task` is `name` where given, else `operation`;
 `model` is the model that answered where known, else the one asked for. `tag` counts a call once under each of
@@ -26,9 +26,9 @@ its tags. `hour_of_day` (0-23) and `day_of_week` (0 = Monday) are in the questio
 TOOL_DIMENSIONS = ("tool", "server_side", "project", "provider", "model", "agent_name", "user_id", "run_id")
 
 MEASURES = (
-    "calls", "errors", "input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens",
-    "reasoning_tokens", "cost_nanousd", "priced_calls", "unpriced_calls", "estimated_calls", "users", "runs", "sessions",
-    "duration_avg_us", "duration_p50_us", "duration_p95_us", "duration_p99_us", "duration_max_us", "duration_sum_us",
+    "calls", "errors", "input_tokens", "output_tokens", "total_tokens", "cache_read_tokens",
+    "cache_write_tokens", "reasoning_tokens", "cost_nanousd", "priced_calls", "unpriced_calls", "estimated_calls",
+    "users", "runs", "sessions", "duration_avg_us", "duration_p50_us", "duration_p95_us", "duration_p99_us", "duration_max_us", "duration_sum_us",
     "ttft_p50_us", "ttft_p95_us", "tool_calls", "first_at_us", "last_at_us",
 )  # fmt: skip
 """Measures of calls. Sums ignore unknown values; `cost_nanousd` is the sum over priced calls, or `None` when none is,
@@ -39,8 +39,9 @@ TOOL_MEASURES = ("uses", "failures", "duration_avg_us", "duration_p95_us", "call
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """One condition. `field` is a dimension, `metadata.<key>`, `call_id`, `duration_us`, `cost_nanousd` or a token field,
-    or `operation_or_name`: the value is the call's operation or its name (what `--operation` means); ops eq, ne, in, not_in.
+    """One condition. `field` is a dimension, `metadata.<key>`, `call_id`, `duration_us`, `cost_nanousd` or a token
+    field, or `operation_or_name`: the value is the call's operation or its name (what `--operation` means); its ops are
+    eq, ne, in and not_in.
 
     `contains` is a case-insensitive substring; `exists` and `missing` ignore `value`.
     """
@@ -59,7 +60,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     since_us: int | None = None
     until_us: int | None = None
     grain: Grain | None = None
-    """Adds the leading column `time`: the local start of the bucket as ISO text (`2026-11-22`, hours `2026-11-22T14`)."""
+    """Adds the leading column `time`: the local start of the bucket as ISO text (`2026-11-22`, `2026-11-22T14`)."""
     zone: str = "UTC"
     """IANA name; buckets, hours and days are local there."""
     order: tuple[tuple[str, Literal["asc", "desc"]], ...] = ()

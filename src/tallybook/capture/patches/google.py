@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import json, structs
 
-from tallybook.capture import guard, recorder, switch
+from tallybook.capture import guard, recorder, switch, unfinished
 from tallybook.capture.batch import record_batch
 from tallybook.capture.observe import Observation
 from tallybook.model.call import Status
@@ -114,7 +114,7 @@ def async_request(original: Callable[..., Any], family: str) -> Callable[..., An
 class _Ear:
     """What passed of one stream of bodies, and how it ended."""
 
-    __slots__ = ("_bodies", "_ended", "_has_content", "_stream", "_ttft_us", "observation")
+    __slots__ = ("__weakref__", "_bodies", "_ended", "_has_content", "_stream", "_ttft_us", "observation")
 
     def __init__(self, observation: Observation) -> None:
         self.observation = observation
@@ -124,6 +124,7 @@ class _Ear:
         self._ttft_us: int | None = None
         make = observation.format.stream
         self._stream: Stream | None = make() if make is not None else None
+        unfinished.add(self)
 
     def hear(self, chunk: Any) -> None:
         body = getattr(chunk, "body", None)
@@ -168,6 +169,9 @@ class _Ear:
         elif parsed.error_type is None:
             status = status or "incomplete"
         self.observation.finish(parsed, duration_us, status=status, ttft_us=self._ttft_us)
+
+    def forget(self) -> None:
+        self._ended = True
 
     def __del__(self) -> None:
         if not self._ended:

@@ -57,6 +57,7 @@ class Waiting(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        """As the import system asks; answers only for modules that are waited for."""
         del path, target
         then = self._wanted.get(fullname)
         if then is None or fullname in self._looking:
