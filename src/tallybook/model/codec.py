@@ -196,9 +196,39 @@ def encode_line(line: Line) -> bytes:
     return _encoder.encode(line) + b"\n"
 
 
+def usage_of(line: Line) -> Usage:
+    """The usage of a line."""
+    tokens = line.tokens
+    return Usage(
+        input_tokens=tokens.input,
+        output_tokens=tokens.output,
+        cache_read_tokens=tokens.cache_read,
+        cache_write_5m_tokens=tokens.cache_write_5m,
+        cache_write_1h_tokens=tokens.cache_write_1h,
+        input_audio_tokens=tokens.input_audio,
+        input_image_tokens=tokens.input_image,
+        reasoning_tokens=tokens.reasoning,
+        output_audio_tokens=tokens.output_audio,
+        output_image_tokens=tokens.output_image,
+        requests=line.requests,
+        quantities=line.quantities,
+    )
+
+
+def _tool_call(tool: Tool) -> ToolCall:
+    return ToolCall(
+        name=tool.name,
+        id=tool.id,
+        arguments=tool.arguments,
+        result=tool.result,
+        duration_us=_us(tool.duration_ms),
+        error=tool.error,
+        server_side=tool.server_side,
+    )
+
+
 def call_of(line: Line) -> Call:
     """The call of a line. A line without an id gets none made up here: `call_id` is then empty."""
-    tokens = line.tokens
     status: Status = line.status or ("ok" if line.success else "error")  # type: ignore[assignment]
     return Call(
         call_id=line.call_id or "",
@@ -213,34 +243,10 @@ def call_of(line: Line) -> Call:
         parent_id=line.parent_id,
         duration_us=_us(line.duration_ms),
         ttft_us=_us(line.ttft_ms),
-        usage=Usage(
-            input_tokens=tokens.input,
-            output_tokens=tokens.output,
-            cache_read_tokens=tokens.cache_read,
-            cache_write_5m_tokens=tokens.cache_write_5m,
-            cache_write_1h_tokens=tokens.cache_write_1h,
-            input_audio_tokens=tokens.input_audio,
-            input_image_tokens=tokens.input_image,
-            reasoning_tokens=tokens.reasoning,
-            output_audio_tokens=tokens.output_audio,
-            output_image_tokens=tokens.output_image,
-            requests=line.requests,
-            quantities=line.quantities,
-        ),
+        usage=usage_of(line),
         usage_raw=line.usage_raw,
         cost=None if line.cost_usd is None else Cost(status="reported", total_nanousd=nanousd(line.cost_usd)),
-        tool_calls=tuple(
-            ToolCall(
-                name=t.name,
-                id=t.id,
-                arguments=t.arguments,
-                result=t.result,
-                duration_us=_us(t.duration_ms),
-                error=t.error,
-                server_side=t.server_side,
-            )
-            for t in line.tool_calls
-        ),
+        tool_calls=tuple([_tool_call(tool) for tool in line.tool_calls]),
         finish_reasons=line.finish_reasons,
         status=status,
         error_type=line.error_type,
