@@ -113,10 +113,8 @@ def _rate(block: Block, page: Page, currency: str) -> str:
 def _active(block: Block, page: Page, currency: str, zone: str) -> Iterator[str]:
     yield ""
     end = local(block.end_at_us, zone)
-    yield page.bold(
-        f"Running window: {figure.duration(block.elapsed_us, page)} gone, "
-        f"{figure.duration(block.remaining_us, page)} left (until {end:%H:%M})"
-    )
+    gone, left = figure.duration(block.elapsed_us, page), figure.duration(block.remaining_us, page)
+    yield page.bold(f"Running window: {gone} gone, {left} left ({end:%H:%M})")
     tokens = figure.short(block.totals.total_tokens, page)
     yield f"  So far:     {tokens} tokens, {figure.cost(block.totals, page, currency)}"
     if block.tokens_per_minute is None:

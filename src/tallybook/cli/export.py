@@ -52,8 +52,8 @@ def export(view: View, format_: str | None, output: Path | None, quiet: bool) ->
     else:
         count = 0
         with (
-            whole(output) if output else nullcontext() as path,
-            path.open("w", encoding="utf-8", newline="") if path else nullcontext(view.host.out) as out,
+            whole(output) if output else nullcontext() as beside,
+            beside.open("w", encoding="utf-8", newline="") if beside else nullcontext(view.host.out) as out,
         ):
             for written in _write(view, chosen, out):
                 count += written
@@ -89,8 +89,9 @@ def _write(view: View, format_: str, out: TextIO) -> Iterator[int]:
 class Progress:
     """A bar on standard error, redrawn in place; nothing where that is no terminal."""
 
-    def __init__(self, host: Host, expected: int, *, is_shown: bool) -> None:
-        """`expected` calls make a full bar."""
+    def __init__(self, host: Host, expected: int, *, is_shown: bool, noun: str = "call") -> None:
+        """`expected` things make a full bar."""
+        self._noun = noun
         self._host = host
         self._expected = expected
         self._is_shown = is_shown
@@ -98,14 +99,14 @@ class Progress:
         self._was_drawn = False
 
     def at(self, count: int) -> None:
-        """So many calls are written."""
+        """So many are done."""
         if not self._is_shown or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + PROGRESS_S
         self._was_drawn = True
         page = self._host.err_page
         share = min(1.0, count / self._expected) if self._expected else 0.0
-        self._host.err.write(f"\r\x1b[K{bar(share, 24, page):<24} {share:4.0%}  {figure.plural(count, 'call')}")
+        self._host.err.write(f"\r\x1b[K{bar(share, 24, page):<24} {share:4.0%}  {figure.plural(count, self._noun)}")
         self._host.err.flush()
 
     def done(self) -> None:

@@ -26,6 +26,7 @@ def money(nano: int | None, page: Page, currency: str = "USD", *, is_partial: bo
         text = f"{amount:,.{0 if currency in WHOLE and amount >= 10 else 2}f}"
     elif amount >= 0.0001:
         text = f"{amount:.4f}"
+        text = text[:-2] if text.endswith("00") else text.rstrip("0")
     else:
         text = f"{amount:.{1 - floor(log10(amount))}f}".rstrip("0")
     return f"{'-' if nano < 0 else ''}{symbol}{text}{'+' if is_partial else ''}"
@@ -58,6 +59,8 @@ def duration(us: float | None, page: Page) -> str:
     """`340ms`, `1.2s`, `2m 05s`, `1h 03m`, `3d 4h`."""
     if us is None:
         return page.dash
+    if us == 0:
+        return "0ms"
     seconds = us / 1_000_000
     if seconds < 0.9995:
         return f"{us / 1000:.0f}ms" if us >= 10_000 else f"{us / 1000:.1f}ms"
@@ -121,6 +124,11 @@ def size(value: int) -> str:
 def plural(number: int, noun: str, many: str | None = None) -> str:
     """`1 call`, `1,204 calls`."""
     return f"{number:,} {noun if number == 1 else many or noun + 's'}"
+
+
+def calls(number: int) -> str:
+    """`1 call ` or `2 calls`: the numbers of a right-aligned column stand under each other."""
+    return f"{number:,} call " if number == 1 else f"{number:,} calls"
 
 
 def age(unix_us: int, now_us: int) -> str:

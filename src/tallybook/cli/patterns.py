@@ -68,7 +68,7 @@ def lines(found: Patterns, page: Page, dimension: str) -> Iterator[str]:
         rows.append(
             Row((
                 f"- {heading.value(dimension, group.by[dimension])}:",
-                figure.plural(group.totals.calls, "call"),
+                figure.calls(group.totals.calls),
                 f"({figure.percent(share, page)})",
                 page.accent(bar(share, BAR, page)) if page.is_terminal else "",
             ))

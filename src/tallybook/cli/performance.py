@@ -99,7 +99,7 @@ def _slowest(dimension: str, groups: Sequence[Group], page: Page) -> list[str]:
                 f"{figure.duration(group.more['duration_p95_us'], page)} P95",
                 page.accent(bar(average / top if top else 0, BAR, page)) if page.is_terminal else "",
                 "" if speed is None else f"{speed:,.0f} tok/s",
-                figure.plural(group.totals.calls, "call"),
+                figure.calls(group.totals.calls),
             ))
         )  # fmt: skip
     return listing(_COLUMNS, found, page)

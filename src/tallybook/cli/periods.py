@@ -28,6 +28,7 @@ FIGURES = (
     Column("", rank=8),
 )
 BAR = 10
+COMPACT = ("Total Tokens", "Cost")
 
 
 def figures(group: Group, page: Page, currency: str, share: float | None = None) -> tuple[str, ...]:
@@ -89,32 +90,29 @@ def lines(found: Periods, page: Page, name: str, *, is_compact: bool = False) ->
     label = found.head.span.label
     yield from heading.above(found.head, "📅", page, f"{name.capitalize()}, {label[0].lower() + label[1:]}")
     first = {"day": "Date", "week": "Week", "month": "Month"}[found.period]
-    columns = [Column(first), Column("Models", rank=3, min_width=16), *FIGURES]
-    if is_compact:
-        columns = [column for column in columns if column.name in (first, "Total Tokens", "Cost")]
+    has_parts = any(group.parts for group in found.groups)
+    columns = [Column(first, min_width=24 if has_parts else None), Column("Models", rank=3, min_width=16), *FIGURES]
     top = max((group.totals.cost_nano or 0 for group in found.groups), default=0)
     table: list[Row] = []
     for group in found.groups:
         share = (group.totals.cost_nano or 0) / top if top else None
-        models = "" if group.parts else _models(group.more["models"])
-        table.append(
-            Row((_time(group.by["time"], found.period), models, *figures(group, page, found.head.currency, share)))
-        )
+        models = "" if has_parts else _models(group.more["models"])
+        cells = figures(group, page, found.head.currency, share)
+        table.append(Row((_time(group.by["time"], found.period), models, *cells)))
         for part in group.parts:
             label = ", ".join(heading.value(dimension, value) for dimension, value in part.by.items())
             mark = "└ " if page.has_unicode else "- "
-            table.append(Row(("", f"{mark}{label}", *figures(part, page, found.head.currency)), "part"))
+            table.append(Row((f"  {mark}{label}", "", *figures(part, page, found.head.currency)), "part"))
     total = found.total
     table.append(Row(("Total", "", *figures(total, page, found.head.currency)), "total"))
     if total.previous is not None:
         before = Group(by={}, totals=total.previous)
         table.append(Row(("Before", "", *figures(before, page, found.head.currency)), "part"))
         table.append(Row(("Change", "", *_changes(total, page)), "part"))
-    if is_compact:
-        kept = [0, *(2 + index for index, column in enumerate(FIGURES) if column.name in ("Total Tokens", "Cost"))]
-        table = [Row(tuple(row.cells[index] for index in kept), row.kind) for row in table if row.cells[0]]
-    elif any(group.parts for group in found.groups):
-        columns[1] = Column("", min_width=16)
+    kept = [index for index, column in enumerate(columns) if not is_compact or column.name in (first, *COMPACT)]
+    kept = [index for index in kept if not (has_parts and columns[index].name == "Models")]
+    columns = [columns[index] for index in kept]
+    table = [Row(tuple(row.cells[index] for index in kept), row.kind) for row in table]
     yield from table_lines(columns, table, page)
     yield from heading.below(found.head, page)
 

@@ -40,7 +40,7 @@ def by_cost(dimension: str, groups: Sequence[Group], page: Page, currency: str) 
                 share,
                 change,
                 drawn,
-                figure.plural(group.totals.calls, "call"),
+                figure.calls(group.totals.calls),
             ))
         )  # fmt: skip
     return [f"  By {heading.name(dimension)}:", *listing(_COLUMNS, rows, page)] if rows else []

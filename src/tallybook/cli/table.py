@@ -165,7 +165,7 @@ def _fit(
         worst = max(droppable, key=lambda index: (columns[index].rank, index))
         shown = [index for index in shown if index != worst]
         hidden.append(worst)
-    return shown, [columns[index].name.strip() or "bar" for index in sorted(hidden)]
+    return shown, [columns[index].name for index in sorted(hidden) if columns[index].name]
 
 
 def _narrow(columns: Sequence[Column], elastic: Sequence[int], widths: dict[int, int], excess: int) -> None:

@@ -92,7 +92,7 @@ def local_zone(environ: Mapping[str, str], etc: Path = Path("/etc")) -> str:
     given = environ.get("TZ", "").lstrip(":")
     if given and not given.startswith("/"):
         if _is_zone(given):
-            return given
+            return _plain_name(given)
         return "UTC" if given in ("UTC0", "GMT0") else _from_etc(etc)
     return _from_etc(etc)
 
@@ -104,12 +104,16 @@ def _from_etc(etc: Path) -> str:
         target = ""
     _, found, name = target.partition("zoneinfo/")
     if found and _is_zone(name):
-        return name
+        return _plain_name(name)
     try:
         name = (etc / "timezone").read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         return "UTC"
-    return name if _is_zone(name) else "UTC"
+    return _plain_name(name) if _is_zone(name) else "UTC"
+
+
+def _plain_name(name: str) -> str:
+    return "UTC" if name in ("Etc/UTC", "Etc/UCT", "Zulu", "Etc/Zulu", "UCT", "Universal", "Etc/Universal") else name
 
 
 def _is_zone(name: str) -> bool:

@@ -25,7 +25,7 @@ from tallybook.store.base import CallStore
 
 Lines = Callable[[Page], Iterable[str]]
 Rows = Callable[[], Iterable[Mapping[str, Any]]]
-Command = Callable[..., None]
+Command = Callable[..., Any]
 
 _FILTER_HELP = {
     "project": "Only this project. Every filter may be repeated (any of them); !x: not x, ~x: contains x, -: has none.",

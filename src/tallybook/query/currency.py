@@ -7,7 +7,6 @@ its own day, never at today's. There is no network here: who wants rates writes 
 
 from __future__ import annotations
 
-import csv
 from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import date
@@ -68,6 +67,8 @@ def load(currency: str, path: Path | None) -> Rates | None:
             hint=f"write a CSV with the header {','.join(HEADER)} and set TALLYBOOK_RATES (or rates_file) to its path",
         )
     try:
+        import csv  # here, because most reports are in USD
+
         with path.open(encoding="utf-8-sig", newline="") as file:
             found, others = _read(csv.reader(file), code, path)
     except OSError as error:

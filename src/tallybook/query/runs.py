@@ -8,13 +8,17 @@ from typing import Literal
 import msgspec
 
 from tallybook.model.call import Call, Run, Step
-from tallybook.model.errors import NotFound
+from tallybook.model.errors import InputError, NotFound
+from tallybook.model.question import Filter
 from tallybook.query.filters import told
 from tallybook.query.span import Span
 from tallybook.query.totals import Scope
 from tallybook.store.base import CallStore
 
 LIMIT = 30
+PREFIX_CHARS = 8
+PREFIX_MATCHES_MAX = 100
+"""Runs looked at whose id contains the text; one that begins with it may be beyond, and is then not found."""
 
 
 class Runs(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,8 +87,19 @@ def runs(store: CallStore, scope: Scope, *, limit: int = LIMIT) -> Runs:
 
 
 def tree(store: CallStore, run_id: str) -> Tree:
-    """The execution tree of a run. Raises NotFound when no call or step belongs to it."""
+    """The execution tree of a run, by its id or the unique beginning of it (8 characters or more).
+
+    Raises NotFound when no call or step belongs to it, InputError when several runs begin so.
+    """
     calls, steps = store.run_calls(run_id)
+    if not calls and not steps and len(run_id) >= PREFIX_CHARS:
+        begin = {run.run_id for run in store.runs([Filter("run_id", "contains", run_id)], limit=PREFIX_MATCHES_MAX)}
+        begin = {found for found in begin if found.startswith(run_id)}
+        if len(begin) > 1:
+            raise InputError(f"{len(begin)} runs begin with {run_id!r}", field="run_id", hint="give more of the id")
+        if begin:
+            run_id = begin.pop()
+            calls, steps = store.run_calls(run_id)
     if not calls and not steps:
         raise NotFound(f"no run has the id {run_id!r}", hint="`tallybook runs` lists them")
     roots = _forest(calls, steps)

@@ -98,8 +98,10 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     priced_calls: int
     unpriced_calls: int
     estimated_calls: int
+    unpriced_failed_calls: int = 0
+    """Of the unpriced ones those that failed or broke off, and so told no tokens."""
     unpriced: list[tuple[str | None, int]] = []
-    """Models without a price and their calls, most calls first."""
+    """Models of the other unpriced calls, with their number, most calls first."""
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,15 +212,17 @@ def shared(found: Sequence[Group], whole: Totals) -> list[Group]:
 
 def head(store: CallStore, scope: Scope, whole: Totals, compared: Span | None = None) -> Head:
     """What a report says of itself: span, filters, currency, coverage and what was set aside."""
-    unpriced: list[tuple[str | None, int]] = []
+    unpriced: dict[str | None, int] = {}
     if whole.unpriced_calls:
         answer = store.ask(
             Question(
-                measures=("unpriced_calls",), dimensions=("model",), filters=scope.filters,
+                measures=("unpriced_calls",), dimensions=("model", "status"), filters=scope.filters,
                 since_us=scope.span.since_us, until_us=scope.span.until_us, zone=scope.span.zone,
             )
         )  # fmt: skip
-        unpriced = [(model, count) for model, count in answer.rows if count]
+        for model, status, count in answer.rows:
+            if count and status == "ok":
+                unpriced[model] = count
     return Head(
         span=scope.span,
         filters=told(scope.filters),
@@ -228,7 +232,8 @@ def head(store: CallStore, scope: Scope, whole: Totals, compared: Span | None = 
             priced_calls=whole.priced_calls,
             unpriced_calls=whole.unpriced_calls,
             estimated_calls=whole.estimated_calls,
-            unpriced=unpriced,
+            unpriced_failed_calls=whole.unpriced_calls - sum(unpriced.values()),
+            unpriced=list(unpriced.items()),
         ),
         compared=compared,
         warnings=_warnings(store, scope),
