@@ -1,8 +1,9 @@
 """Framing of streams: bytes as they come off the wire, to decoded JSON events.
 
 Takes server-sent events (LF, CRLF or CR line ends, comments, `id:` and `retry:` lines, data over several lines,
-with and without `event:`), newline-delimited JSON and one JSON array sent piece by piece; which of them it is,
-the first bytes tell, not the content type, which is often missing or wrong. What is no JSON is passed over.
+with and without `event:`), newline-delimited JSON, one JSON array sent piece by piece, and a single JSON object
+over several lines; which of them it is, the first bytes tell, not the content type, which is often missing or
+wrong. What is no JSON is passed over.
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ class Frames:
     def __init__(self) -> None:
         self._tail = b""
         self._kind: str | None = None
+        self._is_begun = False
         self._array = _Array()
 
     @property
     def pending(self) -> bool:
         """Whether the framing depends on earlier bytes, so that a piece cannot be read by itself."""
-        return bool(self._tail) or self._kind in {"array", "lines"}
+        return bool(self._tail) or self._kind in {"array", "lines", "document"}
 
     def feed(self, piece: bytes) -> list[Any]:
         """The decoded events that this piece completes. Never raises for what the bytes are."""
@@ -56,6 +58,9 @@ class Frames:
             self._kind = kind
         if self._kind == "array":
             return self._array.feed(data)
+        if self._kind == "document":
+            self._tail = data
+            return []
         return self._events(data) if self._kind == "events" else self._lines(data)
 
     def flush(self) -> list[Any]:
@@ -64,9 +69,10 @@ class Frames:
         if not tail:
             return []
         if self._kind == "events":
-            return _event(tail)
-        found = _json(tail)
-        if not found and self._kind == "lines":
+            found = _event(tail)
+        else:
+            found = _json(tail) or [event for line in tail.split(b"\n") for event in _json(line.strip())]
+        if not found:
             self._tail = tail
         return found
 
@@ -90,6 +96,12 @@ class Frames:
 
     def _lines(self, data: bytes) -> list[Any]:
         *lines, self._tail = data.split(b"\n")
+        if lines and not self._is_begun:
+            self._is_begun = True
+            if not _json(lines[0].strip()):
+                # One object over several lines: an error in place of the stream that was asked for.
+                self._kind, self._tail = "document", data
+                return []
         return [event for line in lines for event in _json(line.strip())]
 
 
