@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 Kind = Literal["telemetry", "steps", "prompts", "responses", "messages", "amendments"]
 KINDS: tuple[Kind, ...] = ("telemetry", "steps", "prompts", "responses", "messages", "amendments")
 
-_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}\Z")
 _SEGMENT = re.compile(r"^(telemetry|steps|prompts|responses|messages|amendments)(?:\.([A-Za-z0-9_-]+))?\.jsonl$")
 
 

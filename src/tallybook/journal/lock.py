@@ -9,10 +9,13 @@ import fcntl
 
 
 def try_lock(descriptor: int) -> bool:
-    """Take the exclusive lock of an open file without waiting; False when another process has it."""
+    """Take the exclusive lock of an open file without waiting; False when another process has it.
+
+    Raises OSError where the file system knows no locks: that is no reason to try the next file.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
     return True
 

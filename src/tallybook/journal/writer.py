@@ -16,6 +16,7 @@ can, unless `fsync`). The rules that writers, readers and the sealer share:
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -82,7 +83,8 @@ class Writer:
     def append(self, line: bytes, now_us: int) -> None:
         """Write one line (with its newline) to the segment of the day of `now_us` (microseconds, UTC).
 
-        Raises OSError when it could not be written whole; nothing of it is left behind then.
+        Raises OSError when it could not be written whole, or not be made durable where that is set; nothing of it
+        is left behind then, so that who tries again does not write it twice.
         """
         with self._lock:
             if now_us >= self._day_end_us or self._size >= self._bytes_max or self._fd < 0:
@@ -96,22 +98,34 @@ class Writer:
             written = self._os_write(self._fd, line)
             if written != len(line):
                 self._finish(line, written)
+            if self._fsync:
+                try:
+                    self._disk.fsync(self._fd)
+                except OSError:
+                    self._take_back(len(line))
+                    raise
             self._needs_newline = False
             self._size += len(line)
-            if self._fsync:
-                self._disk.fsync(self._fd)
 
     def _finish(self, line: bytes, written: int) -> None:
         """Complete a short write (a full disk, a signal), or take back what was written and raise."""
         try:
             while written < len(line):
-                written += self._os_write(self._fd, line[written:])
+                more = self._os_write(self._fd, line[written:])
+                if more == 0:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                written += more
         except OSError:
-            try:
-                os.ftruncate(self._fd, self._size)
-            except OSError:
-                self._needs_newline = True
+            self._take_back(written)
             raise
+
+    def _take_back(self, written: int) -> None:
+        """Cut off what was written of a line. Where the disk refuses that too, it stays a torn line of its own."""
+        try:
+            os.ftruncate(self._fd, self._size)
+        except OSError:
+            self._size += written
+            self._needs_newline = True
 
     def _reopen(self, now_us: int) -> None:
         self.close()
@@ -142,7 +156,10 @@ class Writer:
             tries += 1
             if tries > _ADOPT_TRIES:
                 break
-            fd = self._take(place / name, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+            try:
+                fd = self._take(place / name, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+            except PermissionError:
+                continue  # Another user's (root's, once): theirs to write, no reason not to have an own one.
             if fd >= 0:
                 return fd
         return -1
