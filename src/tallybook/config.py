@@ -8,7 +8,8 @@ Order, first wins: arguments in code, `TALLYBOOK_…` variables, the six names o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -78,10 +79,9 @@ def _bodies(text: str) -> str:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError("must not be negative")
-    return value
+    if not text.strip().isdecimal():
+        raise ValueError("must be a whole number, 0 or more")
+    return int(text)
 
 
 def _choice(*allowed: str) -> Callable[[str], str]:
@@ -95,12 +95,26 @@ def _choice(*allowed: str) -> Callable[[str], str]:
 
 
 def _patterns(text: str) -> tuple[str, ...]:
-    return tuple(line for line in text.splitlines() if line.strip())
+    return _checked_patterns([line for line in text.splitlines() if line.strip()])
+
+
+def _checked_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(patterns)
+    for pattern in found:
+        try:
+            re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+    return found
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
 
 
 NAMES: tuple[Name, ...] = (
     Name("enabled", "TALLYBOOK_ENABLED", "LLM_TELEMETRY_STORAGE_ENABLED", _bool),
-    Name("folder", "TALLYBOOK_DIR", "LLM_TELEMETRY_DIR", Path),
+    Name("folder", "TALLYBOOK_DIR", "LLM_TELEMETRY_DIR", _path),
     Name("prompts", "TALLYBOOK_PROMPTS", "LLM_STORE_PROMPTS", _bodies),
     Name("responses", "TALLYBOOK_RESPONSES", "LLM_STORE_RESPONSES", _bodies),
     Name("retention_days", "TALLYBOOK_RETENTION_DAYS", "LLM_RETENTION_DAYS", _count),
@@ -115,16 +129,29 @@ NAMES: tuple[Name, ...] = (
     Name("user_id", "TALLYBOOK_USER", None, str),
     Name("timezone", "TALLYBOOK_TIMEZONE", None, str),
     Name("currency", "TALLYBOOK_CURRENCY", None, str),
-    Name("prices_file", "TALLYBOOK_PRICES", None, Path),
-    Name("rates_file", "TALLYBOOK_RATES", None, Path),
+    Name("prices_file", "TALLYBOOK_PRICES", None, _path),
+    Name("rates_file", "TALLYBOOK_RATES", None, _path),
 )
+
+_KNOWN = {name.field: name for name in NAMES}
+_PATHS = ("folder", "prices_file", "rates_file")
+
+Tell = Callable[[SettingError], None]
+"""What happens to a setting that cannot be used: raised, or told and left at its default."""
+
+
+def _raise(error: SettingError) -> None:
+    raise error
 
 
 def _find_above(start: Path, name: str) -> Path | None:
     for place in (start, *start.parents):
         candidate = place / name
-        if candidate.exists():
-            return candidate
+        try:
+            if candidate.exists():
+                return candidate
+        except OSError:
+            continue  # A folder above that this user may not look into holds nothing for this user.
     return None
 
 
@@ -138,39 +165,34 @@ def default_folder(cwd: Path) -> Path:
     return Path(platformdirs.user_data_dir("tallybook", appauthor=False))
 
 
-def _from_file(path: Path) -> dict[str, Any]:
+def _from_file(path: Path, tell: Tell) -> dict[str, Any]:
     import tomllib  # here, because most folders have no file, and it costs a third of a command's start
 
+    values: dict[str, Any] = {}
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SettingError(f"{path}: {error}", hint="mend the file or remove it") from error
-    known = {name.field: name for name in NAMES}
-    values: dict[str, Any] = {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        tell(SettingError(f"{path}: {error}", hint="mend the file or remove it"))
+        return values
     for key, value in data.items():
-        if key == "dir":
-            key = "folder"
-        if key not in known:
-            raise SettingError(f"{path}: unknown setting {key!r}", hint=f"known: {', '.join(sorted(known))}")
-        text = "\n".join(value) if isinstance(value, list) else str(value)
+        field = "folder" if key == "dir" else key
+        if field not in _KNOWN:
+            tell(SettingError(f"{path}: unknown setting {key!r}", hint=f"known: {', '.join(sorted(_KNOWN))}"))
+            continue
+        text = "\n".join(map(str, value)) if isinstance(value, list) else str(value)
         try:
-            values[key] = known[key].read(text)
+            values[field] = _KNOWN[field].read(text)
         except ValueError as error:
-            raise SettingError(f"{path}: {key} = {value!r}: {error}") from error
-        if key in ("folder", "prices_file", "rates_file"):
-            values[key] = (path.parent / values[key]).resolve()
+            tell(SettingError(f"{path}: {key} = {value!r}: {error}", hint="see docs/settings.md"))
+            values[field] = None
+            continue
+        if field in _PATHS:
+            values[field] = (path.parent / values[field]).resolve()
     return values
 
 
-def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None, **given: Any) -> Settings:
-    """The settings in force. Raises SettingError that names the setting, its value and what is allowed."""
-    environ = os.environ if environ is None else environ
-    cwd = Path.cwd() if cwd is None else cwd
+def _from_environment(environ: Mapping[str, str], tell: Tell) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    file = environ.get("TALLYBOOK_CONFIG")
-    path = Path(file) if file else _find_above(cwd, FILE_NAME)
-    if path is not None:
-        values.update(_from_file(path))
     for name in NAMES:
         for variable in (name.variable, name.seed):
             text = environ.get(variable) if variable else None
@@ -179,8 +201,58 @@ def load(environ: Mapping[str, str] | None = None, cwd: Path | None = None, **gi
             try:
                 values[name.field] = name.read(text)
             except ValueError as error:
-                raise SettingError(f"{variable}={text!r}: {error}", hint="see docs/settings.md") from error
+                tell(SettingError(f"{variable}={text!r}: {error}", hint="see docs/settings.md"))
+                values[name.field] = None
             break
-    values.update({key: value for key, value in given.items() if value is not None})
+    return values
+
+
+def _from_code(given: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
+    """Settings as code gives them: of their own type, or as a text or truth value that is read as anywhere else."""
+    values: dict[str, Any] = {}
+    for field, value in given.items():
+        if value is None:
+            continue
+        if field not in _KNOWN:
+            tell(SettingError(f"unknown setting {field!r}", hint=f"known: {', '.join(sorted(_KNOWN))}"))
+            continue
+        try:
+            if isinstance(value, list | tuple):
+                values[field] = _checked_patterns(value)
+            else:
+                values[field] = _KNOWN[field].read(str(value))
+        except ValueError as error:
+            tell(SettingError(f"{field}={value!r}: {error}", hint="see docs/settings.md"))
+            values[field] = None
+    return values
+
+
+def load(
+    environ: Mapping[str, str] | None = None, cwd: Path | None = None, *, tell: Tell = _raise, **given: Any
+) -> Settings:
+    """The settings in force. Raises SettingError that names the setting, its value and what is allowed.
+
+    With `tell`, each error goes there instead; that setting then has its default, and no prompt or response is
+    stored where the patterns that should mask them cannot be used.
+    """
+    environ = os.environ if environ is None else environ
+    cwd = _working_directory() if cwd is None else cwd
+    values: dict[str, Any] = {}
+    file = environ.get("TALLYBOOK_CONFIG")
+    path = Path(file) if file else _find_above(cwd, FILE_NAME)
+    if path is not None:
+        values.update(_from_file(path, tell))
+    values.update(_from_environment(environ, tell))
+    values.update(_from_code(given, tell))
+    if values.get("redact_patterns", ()) is None:
+        values.update(prompts=None, responses=None)
+    values = {field: value for field, value in values.items() if value is not None}
     folder = Path(values.pop("folder", None) or default_folder(cwd)).expanduser()
     return Settings(folder=folder if folder.is_absolute() else cwd / folder, **values)
+
+
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:  # It was removed under the running process.
+        return Path(os.sep)
