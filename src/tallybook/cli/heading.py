@@ -61,14 +61,15 @@ def coverage(found: Coverage, page: Page) -> Iterator[str]:
     """What a total lacks: `3 of 120 calls unpriced: model-x (2), model-y (1)`. Nothing when it lacks nothing."""
     without_price = found.unpriced_calls - found.unpriced_failed_calls
     if without_price:
-        named = [f"{clean(model or 'no model')} ({calls:,})" for model, calls in found.unpriced[:MODELS_NAMED]]
+        named = [f"{clean(model or 'no model')} ({number:,})" for model, number in found.unpriced[:MODELS_NAMED]]
         if len(found.unpriced) > MODELS_NAMED:
             named.append(f"{len(found.unpriced) - MODELS_NAMED} more")
         text = f"{without_price:,} of {figure.plural(found.calls, 'call')} unpriced: {', '.join(named)}"
         for line in wrap(text, page.width, "  "):
             yield page.warn(line)
     if found.unpriced_failed_calls:
-        text = f"{found.unpriced_failed_calls:,} of {figure.plural(found.calls, 'call')} failed without telling tokens: unpriced"
+        calls = figure.plural(found.calls, "call")
+        text = f"{found.unpriced_failed_calls:,} of {calls} failed without telling tokens: unpriced"
         for line in wrap(text, page.width, "  "):
             yield page.dim(line)
     if found.estimated_calls:

@@ -60,6 +60,8 @@ class Follower:
         for path, key, size in self._sizes():
             present.add(key)
             start = self._at.setdefault(key, 0)
+            if size < start:
+                start = 0  # Another file under the number of one that was removed.
             if size > start:
                 self._read(path, key, start, found, complaints)
         for key in self._at.keys() - present:
