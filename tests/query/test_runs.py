@@ -87,7 +87,7 @@ def test_every_record_is_in_the_tree_once_and_sums_hold_for_any_parents(
             calls.append(
                 Call(
                     call_id=str(number), started_at_us=number, run_id="r", parent_id=str(parent),
-                    usage=Usage(input_tokens=number), 
+                    usage=Usage(input_tokens=number),
                     cost=Cost(status="unpriced" if cost is None else "priced", total_nanousd=cost),
                 )
             )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from tallybook.cli import figure, heading
-from tallybook.cli.table import Column, Row, clean
+from tallybook.cli.table import Column, Row, clean, remark
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
 from tallybook.cli.view import View, examples, report
@@ -82,11 +82,10 @@ def lines(found: Sequence[Call], scope: Scope, page: Page, *, is_cut: bool) -> I
     yield from table_lines(COLUMNS, [row(call, scope, page) for call in found], page)
     unpriced = sum(call.cost is None or call.cost.total_nanousd is None for call in found)
     if unpriced:
-        yield page.warn(
-            f"{unpriced:,} of these {figure.plural(len(found), 'call')} unpriced; `tallybook doctor` says why"
-        )
+        text = f"{unpriced:,} of these {figure.plural(len(found), 'call')} unpriced; `tallybook doctor` says why"
+        yield from (page.warn(line) for line in wrap(text, page.width, "  "))
     if is_cut:
-        yield page.dim(f"There are more than these {len(found)}: --limit, --since or a filter.")
+        yield from remark(f"There are more than these {len(found)}: --limit, --since or a filter.", page)
 
 
 def row(call: Call, scope: Scope, page: Page) -> Row:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tallybook.cli import figure, heading, rows
 from tallybook.cli.bar import bar
-from tallybook.cli.table import Column, Row
+from tallybook.cli.table import Column, Row, remark
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
 from tallybook.cli.view import View
@@ -68,7 +68,7 @@ def lines(found: Ranking, page: Page, text: str, picture: str) -> Iterator[str]:
     table.append(Row(("Total", *blanks, *cells), "total"))
     yield from table_lines(columns, table, page)
     if found.groups_in_all is None:
-        yield page.dim(f"The first {len(found.groups)}; --top shows more.")
+        yield from remark(f"The first {len(found.groups)}; --top shows more.", page)
     yield from heading.below(found.head, page)
 
 

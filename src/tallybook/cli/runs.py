@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from tallybook.cli import figure, heading, rows
-from tallybook.cli.table import Column, Row, clean
+from tallybook.cli.table import Column, Row, clean, remark
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
 from tallybook.cli.view import View, examples, report
@@ -57,9 +57,10 @@ def lines(found: Runs, scope: Scope, page: Page) -> Iterator[str]:
     yield from table_lines(_COLUMNS, [_row(run, scope, page) for run in found.runs], page)
     unpriced = sum(run.unpriced_count for run in found.runs)
     if unpriced:
-        yield page.warn(f"{figure.plural(unpriced, 'call')} of these runs unpriced; `tallybook doctor` says why")
+        text = f"{figure.plural(unpriced, 'call')} of these runs unpriced; `tallybook doctor` says why"
+        yield from (page.warn(line) for line in wrap(text, page.width, "  "))
     if found.is_cut:
-        yield page.dim(f"There are more than these {len(found.runs)}: --limit, --since or a filter.")
+        yield from remark(f"There are more than these {len(found.runs)}: --limit, --since or a filter.", page)
 
 
 def cost(run: Run, scope: Scope, page: Page) -> str:

@@ -8,7 +8,7 @@ import click
 
 from tallybook.cli import figure, heading, rows
 from tallybook.cli.periods import FIGURES, figures
-from tallybook.cli.table import Column, Row, clean
+from tallybook.cli.table import Column, Row, clean, remark
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
 from tallybook.cli.view import View, examples, report
@@ -68,9 +68,9 @@ def lines(found: Sessions, page: Page) -> Iterator[str]:
     table.append(Row(("Total", "", "", *figures(found.total, page, head.currency)[:-1], ""), "total"))
     yield from table_lines(columns, table, page)
     if found.sessions_in_all > len(found.sessions):
-        yield page.dim(
-            f"{len(found.sessions)} of {found.sessions_in_all:,} sessions; the total is over all. --limit shows more."
-        )
+        shown = f"{len(found.sessions)} of {found.sessions_in_all:,} sessions; the total is over all."
+        yield from remark(f"{shown} --limit shows more.", page)
     if found.calls_without_session:
-        yield page.dim(f"{figure.plural(found.calls_without_session, 'call')} without a session not included.")
+        count = figure.plural(found.calls_without_session, "call")
+        yield from remark(f"{count} without a session not included.", page)
     yield from heading.below(head, page)

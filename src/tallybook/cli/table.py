@@ -140,6 +140,11 @@ def wrap(text: str, width: int | None, indent: str = "") -> list[str]:
     return [*found, line]
 
 
+def remark(text: str, page: Page) -> list[str]:
+    """A side remark below a report, dim, on as many lines as it needs."""
+    return [page.dim(line) for line in wrap(text, page.width, "  ")]
+
+
 def _has_value(rows: Sequence[Row], index: int, page: Page) -> bool:
     return any(row.cells[index] not in ("", page.dash) for row in rows)
 

@@ -250,7 +250,7 @@ def installed() -> Iterator[Finding]:
             )  # fmt: skip
         elif numbers >= before:
             yield Finding(
-                check="sdk", grade="warn", text=f"{package} {version} is newer than any tried, and watched all the same",
+                check="sdk", grade="warn", text=f"{package} {version} is newer than any tried, but is watched",
                 remedy="compare a few calls with their responses, and upgrade tallybook", facts=facts,
             )  # fmt: skip
         else:

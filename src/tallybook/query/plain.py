@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tallybook.model.call import Call, Cost
+from tallybook.model.call import Call, Cost, Run
 from tallybook.model.codec import time_of, to_dict
 from tallybook.query.span import Span
 from tallybook.query.totals import Coverage, Group, Head, Totals
@@ -35,6 +35,10 @@ def plain(value: Any) -> Any:
         return {**_fields(value, skip=("unpriced",)), "unpriced_models": models}
     if isinstance(value, Call):
         return call(value)
+    if isinstance(value, Run):
+        return _run(value)
+    if isinstance(value, Span):
+        return _span(value)
     if isinstance(value, msgspec.Struct):
         return _fields(value)
     if isinstance(value, dict):
@@ -71,6 +75,15 @@ def call(value: Call) -> dict[str, Any]:
         if amount is not None:
             parts[f"{field}_nanousd"] = amount
     data["cost"] = {"status": cost.status, "price": cost.price, "reasons": list(cost.reasons), **parts}
+    return data
+
+
+def _run(run: Run) -> dict[str, Any]:
+    data = _fields(run, skip=("call_count", "error_count", "unpriced_count", "cost_nanousd"))
+    priced = run.call_count - run.unpriced_count
+    data["calls"], data["errors"] = run.call_count, run.error_count
+    _put(data, "cost_nanousd", run.cost_nanousd if priced or not run.call_count else None)
+    data["priced_calls"], data["unpriced_calls"] = priced, run.unpriced_count
     return data
 
 
