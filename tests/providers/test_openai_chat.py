@@ -95,6 +95,34 @@ def test_the_model_of_azures_first_chunk_is_not_taken() -> None:
     assert (got.response_model, got.response_id) == ("gpt-4o-2024-08-06", "chatcmpl-1")
 
 
+def test_the_last_model_and_tier_named_are_taken_in_both_ways() -> None:
+    events = [
+        chunk({"content": "a"}, model="alias", service_tier="auto"),
+        chunk({"content": "b"}, model="real", service_tier="default"),
+        chunk({"content": "c"}, model=""),
+    ]
+    got = streamed(CHAT, plain(events, done=False))
+    assert got == fed(CHAT, events)
+    assert (got.response_model, got.service_tier) == ("real", "default")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"refusal": "no"},
+        {"reasoning": "hmm"},
+        {"reasoning_content": "hmm"},
+        {"audio": {"transcript": "x"}},
+        {"function_call": {"name": "f", "arguments": "{}"}},
+        {"executed_tools": [{"type": "search"}]},
+        {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]},
+    ],
+)
+def test_text_with_anything_beside_it_is_read_the_same_in_both_ways(more: dict[str, Any]) -> None:
+    events = [chunk({"content": "a"}), chunk({"content": "b", **more}), chunk({"content": "c"}, "stop")]
+    assert streamed(CHAT, plain(events, done=False)) == fed(CHAT, events)
+
+
 def test_cumulative_usage_in_every_chunk_is_not_added() -> None:
     def count(tokens: int) -> dict[str, int]:
         return {"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": 10 + tokens}

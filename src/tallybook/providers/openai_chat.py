@@ -64,6 +64,7 @@ class _Chunk(msgspec.Struct, gc=False):
 
 _decode_whole = msgspec.json.Decoder(_Chunk).decode
 _decode_any = msgspec.json.Decoder().decode
+_NOTHING_ELSE = _Message()
 _MESSAGE_FIELDS = _Message.__struct_fields__
 
 
@@ -113,31 +114,38 @@ class ChatStream(EventStream[_Chunk]):
         return _chunk(event)
 
     def _take_all(self, events: list[_Chunk]) -> None:
+        """As `_take` of each, with the common chunk, a piece of the first choice's text, taken right here."""
         append = self._text.append
         take = self._take
+        model = tier = None
         for event in events:
             choices = event.choices
-            if choices and len(choices) == 1 and event.usage is None and event.error is None:
+            if choices and event.usage is None and self._id and len(choices) == 1:
                 choice = choices[0]
                 delta = choice.delta
-                # The common chunk, a piece of the first choice's text, is taken here; all others below.
                 if (
                     delta is not None
-                    and delta.tool_calls is None
                     and choice.finish_reason is None
-                    and type(delta.content) is str
-                    and delta.content
                     and choice.index == 0
-                    and delta.reasoning is None
-                    and delta.reasoning_content is None
-                    and self._model
+                    and event.error is None
                     and event.x_groq is None
                 ):
-                    append(delta.content)
-                    if event.service_tier:
-                        self._tier = event.service_tier
-                    continue
+                    text = delta.content
+                    delta.content = None
+                    # One comparison in place of a look at each of the other members.
+                    if delta == _NOTHING_ELSE and text and type(text) is str:
+                        append(text)
+                        model = event.model or model
+                        tier = event.service_tier or tier
+                        continue
+                    delta.content = text
+            if model:
+                self._model, model = model, None
+            if tier:
+                self._tier, tier = tier, None
             take(event)
+        self._model = model or self._model
+        self._tier = tier or self._tier
 
     def _take(self, event: _Chunk) -> bool:
         if event.usage is not None:
