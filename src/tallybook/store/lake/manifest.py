@@ -19,11 +19,14 @@ NAME = "manifest.json"
 VERSION = 1
 
 FileKind = Literal[
-    "calls", "tools", "steps", "prompts", "responses", "messages", "summary", "users", "toolsum", "latency"
-]
+    "calls", "tools", "steps", "prompts", "responses", "messages",
+    "summary", "summary_users", "summary_tools", "summary_latency", "summary_runs",
+]  # fmt: skip
 FACTS: tuple[FileKind, ...] = ("calls", "tools", "steps")
 BODIES: tuple[FileKind, ...] = ("prompts", "responses", "messages")
-SUMMARIES: tuple[FileKind, ...] = ("summary", "users", "toolsum", "latency")
+SUMMARIES: tuple[FileKind, ...] = (
+    "summary", "summary_users", "summary_tools", "summary_latency", "summary_runs",
+)  # fmt: skip
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,6 +67,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sealed: tuple[str, ...] = ()
     """Segments, relative to the folder, whose lines are in `files` but which are not removed yet."""
     damaged: tuple[Damage, ...] = ()
+    removed: tuple[str, ...] = ()
+    """Days whose facts retention has removed; their summaries stay."""
     is_rebuilt: bool = False
     """Made up from the files found because the real one was damaged: calls may be in two files."""
 

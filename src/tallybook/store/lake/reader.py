@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import duckdb
+import msgspec
 
 from tallybook.model.errors import StorageError
 from tallybook.store.base import Warned
@@ -20,7 +21,16 @@ from tallybook.store.lake import manifest as manifests
 from tallybook.store.lake.lines import Lines
 from tallybook.store.lake.manifest import File, FileKind, Manifest, Snapshot
 from tallybook.store.lake.price import Prices
-from tallybook.store.lake.schema import COLUMNS, COST_COLUMNS, TOOL_COLUMNS, files_sql, name_sql, text_sql
+from tallybook.store.lake.schema import (
+    COLUMNS,
+    COST_COLUMNS,
+    TOOL_COLUMNS,
+    files_sql,
+    name_sql,
+    pointer,
+    restored_sql,
+    text_sql,
+)
 from tallybook.store.lake.tools import hot_tools
 
 _TRIES = 50
@@ -31,6 +41,7 @@ HOT_STEPS = "hot_steps"
 _TOOL_INPUTS = (
     "tool_calls", "day", "project", "provider", "model", "agent_name", "user_id", "run_id", "session_id",
 )  # fmt: skip
+_IDENTITY = frozenset({"provider", "response_id"})
 T = TypeVar("T")
 
 
@@ -104,10 +115,7 @@ class Reader:
         manifest = snap.manifest
         if self._aside:
             kept = tuple(file for file in manifest.files if file.path not in self._aside)
-            manifest = Manifest(
-                version=manifest.version, sequence=manifest.sequence, files=kept, sealed=manifest.sealed,
-                damaged=manifest.damaged, is_rebuilt=manifest.is_rebuilt,
-            )  # fmt: skip
+            manifest = msgspec.structs.replace(manifest, files=kept)
         return View(manifest, snap.hot)
 
     def _explained(self, view: View, error: duckdb.Error) -> bool:
@@ -157,8 +165,13 @@ class Reader:
         if state == self._hot_state and wanted <= self._hot_columns:
             return True
         self._forget_hot()
+        if view.manifest.is_rebuilt or any(file.is_mixed for file in view.manifest.of("calls")):
+            wanted |= _IDENTITY
         self.lines.load(HOT, paths, wanted, self.prices)
-        self._without_sealed(view)
+        if not self._without_sealed(view, wanted):
+            wanted |= _IDENTITY
+            self.lines.load(HOT, paths, wanted, self.prices)
+            self._without_sealed(view, wanted)
         self._hot_state, self._hot_columns = state, wanted
         return True
 
@@ -169,18 +182,24 @@ class Reader:
         self._hot_state = ()
         self._tools_state = ()
 
-    def _without_sealed(self, view: View) -> None:
-        """Take out hot calls that are in a file already. Looked for only where a repeat can be."""
+    def _without_sealed(self, view: View, columns: frozenset[str]) -> bool:
+        """Take out hot calls that are in a file already. Looked for only where a repeat can be.
+
+        False when it must be looked for and columns that it takes are lacking.
+        """
         row = self.con.execute(
             f"SELECT epoch_us(min(started_at)), epoch_us(max(started_at)), "
             f"count(*) FILTER (may_repeat OR source NOT IN ('sdk', 'track')) FROM {HOT}"
         ).fetchone()
         if row is None or row[0] is None:
-            return
+            return True
         near = view.manifest.of("calls", row[0] - REPEAT_WITHIN_US, row[1] + REPEAT_WITHIN_US)
         if not near or not (row[2] or view.manifest.is_rebuilt or any(file.is_mixed for file in near)):
-            return
+            return True
+        if not columns >= _IDENTITY:
+            return False
         remove_sealed(self.con, HOT, [self.path(file) for file in near])
+        return True
 
     def path(self, file: File) -> str:
         """The file's absolute path."""
@@ -311,14 +330,7 @@ def _column_sql(name: str, promoted: dict[str, str]) -> str:
     """A column of a file; `metadata` is put together again from what was promoted."""
     if name != "metadata" or not promoted:
         return name_sql(name)
-    pairs = ", ".join(f"{text_sql(key)}, {name_sql('metadata.' + key)}" for key in promoted)
-    whole = f"json_merge_patch(coalesce(CAST(metadata AS JSON), '{{}}'), json_object({pairs}))"
-    return f"nullif(CAST({whole} AS VARCHAR), '{{}}') AS metadata"
-
-
-def pointer(key: str) -> str:
-    """The JSON pointer to a top-level key."""
-    return "/" + key.replace("~", "~0").replace("/", "~1")
+    return restored_sql(promoted)
 
 
 def _key_sql(key: str, promoted: dict[str, str]) -> str:

@@ -198,3 +198,15 @@ def name_sql(name: str) -> str:
 def files_sql(paths: list[str]) -> str:
     """A list of files as an SQL literal."""
     return "[" + ", ".join(text_sql(path) for path in paths) + "]"
+
+
+def pointer(key: str) -> str:
+    """The JSON pointer to a top-level key."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
+def restored_sql(promoted: dict[str, str]) -> str:
+    """`metadata` put together again from the rest and the promoted columns."""
+    pairs = ", ".join(f"{text_sql(key)}, {name_sql('metadata.' + key)}" for key in promoted)
+    whole = f"json_merge_patch(coalesce(CAST(metadata AS JSON), '{{}}'), json_object({pairs}))"
+    return f"nullif(CAST({whole} AS VARCHAR), '{{}}') AS metadata"

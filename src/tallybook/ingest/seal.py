@@ -1,0 +1,295 @@
+"""From the journal to the lake: which segments are sealed, when, and in which order things become durable.
+
+One sealer at a time, by `seal.lock`. A free segment is taken by locking it and renaming it, so no writer adopts it
+any more; its lines become Parquet files and summaries; then the manifest is swapped, in one rename; the segment
+goes after a grace time. A crash at any point leaves either the state before or the state after: files that no
+manifest names are not read, and a renamed segment is hot until the manifest says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from tallybook.ingest.follow import follow
+from tallybook.journal.layout import Kind
+from tallybook.journal.lock import try_lock
+from tallybook.journal.writer import SEALING
+from tallybook.model.errors import StorageError
+from tallybook.model.limits import SEAL_AGE_S, SEAL_BYTES, SEAL_ROWS, SEAL_SEGMENTS, SEGMENT_GRACE_S
+from tallybook.store.base import StateStore
+from tallybook.store.lake import manifest as manifests
+from tallybook.store.lake.manifest import Damage, Disk, File, Manifest, RealDisk
+from tallybook.store.lake.price import Prices
+from tallybook.store.lake.sealing import Sealer
+
+LOCK_NAME = "seal.lock"
+BATCH_BYTES = 160_000_000
+"""Journal bytes sealed at once: about 130,000 calls, which DuckDB holds in some 400 MB."""
+COMPACT_FILES = 12
+"""Files of calls of the current day before they are merged; past days are always merged to one."""
+_LINE_BYTES = 900
+"""A usual line, to guess the number of rows from bytes."""
+_ADDITIVE = ("telemetry", "steps", "prompts", "responses", "messages")
+
+
+class Sealed(NamedTuple):
+    """What one sealing did."""
+
+    calls: int
+    segments: int
+    files: int
+    compacted: int = 0
+
+
+@contextmanager
+def seal_lock(folder: Path) -> Iterator[bool]:
+    """Hold the sealer's lock; yields False when another process has it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_due(folder: Path, now_s: float | None = None) -> bool:
+    """Whether hot lines have become many, big, old or scattered enough that sealing pays."""
+    now = time.time() if now_s is None else now_s
+    total = 0
+    oldest = now
+    count = 0
+    snap = manifests.snapshot(folder)
+    for kind in _ADDITIVE:
+        for path in snap.hot.get(kind, []):  # type: ignore[call-overload]
+            try:
+                status = (folder / path).stat()
+            except FileNotFoundError:
+                continue
+            if not status.st_size:
+                continue
+            total += status.st_size
+            count += 1
+            oldest = min(oldest, _first_written(folder / path, status))
+    return (
+        total >= SEAL_BYTES or total // _LINE_BYTES >= SEAL_ROWS or count >= SEAL_SEGMENTS or now - oldest >= SEAL_AGE_S
+    )
+
+
+def _first_written(path: Path, status: os.stat_result) -> float:
+    """A moment no later than a segment's last line. Creation is not told by every file system; the change time is."""
+    return min(status.st_mtime, status.st_ctime)
+
+
+def seal(
+    folder: Path,
+    prices: Prices | None,
+    state: StateStore | None = None,
+    *,
+    disk: Disk | None = None,
+    compact: bool = True,
+    now_s: float | None = None,
+) -> Sealed | None:
+    """Seal every free segment; `None` when another process is sealing. Raises StorageError.
+
+    With `state`, all lines are followed first, so that no segment goes before its run totals are taken.
+    """
+    disk = disk or RealDisk()
+    with seal_lock(folder) as mine:
+        if not mine:
+            return None
+        if state is not None:
+            follow(folder, state, prices)
+        now = time.time() if now_s is None else now_s
+        manifest = _manifest(folder)
+        _clean(folder, manifest, disk)
+        manifest = _drop_sealed(folder, manifest, disk, now)
+        taken = _take(folder, manifest, disk)
+        sealer = Sealer(folder, prices, disk)
+        try:
+            calls = 0
+            before = len(manifest.files)
+            for segments in _batches(folder, taken):
+                manifest, count = _seal_batch(folder, sealer, manifest, segments, disk)
+                calls += count
+            compacted = 0
+            if compact:
+                manifest, compacted = _compact(folder, sealer, manifest, disk, _day_of(now))
+        finally:
+            sealer.close()
+        count = sum(len(paths) for paths in taken.values())
+        return Sealed(calls, count, len(manifest.files) - before, compacted)
+
+
+def _day_of(now_s: float) -> str:
+    return datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%d")
+
+
+def _manifest(folder: Path) -> Manifest:
+    """The manifest to go on from; rebuilt from the files found when the real one is damaged."""
+    try:
+        return manifests.read(folder)
+    except StorageError as error:
+        if "damaged" not in str(error):
+            raise
+        rebuilt = manifests.rebuilt(folder)
+        kept = folder / f"{manifests.NAME}.damaged-{int(time.time())}"
+        (folder / manifests.NAME).replace(kept)
+        damage = Damage(path=manifests.NAME, offset=0, reason=str(error), kept_in=kept.name)
+        return msgspec.structs.replace(rebuilt, damaged=(damage,))
+
+
+def _clean(folder: Path, manifest: Manifest, disk: Disk) -> None:
+    """Remove what a sealing that crashed left behind. Its segments are still there, so nothing is lost."""
+    if manifest.is_rebuilt:
+        return
+    known = {file.path for file in manifest.files}
+    for path in folder.glob("????-??-??/.*.parquet.tmp"):
+        disk.unlink(path)
+    for path in folder.glob("????-??-??/*.parquet"):
+        if f"{path.parent.name}/{path.name}" not in known:
+            disk.unlink(path)
+    for path in folder.glob(f"{manifests.NAME}.*.tmp"):
+        disk.unlink(path)
+
+
+def _drop_sealed(folder: Path, manifest: Manifest, disk: Disk, now_s: float) -> Manifest:
+    """Remove sealed segments whose grace time is over; their unique names may then leave the manifest."""
+    left: list[str] = []
+    for name in manifest.sealed:
+        path = folder / name
+        try:
+            age = now_s - path.stat().st_ctime
+        except FileNotFoundError:
+            continue
+        if age < SEGMENT_GRACE_S:
+            left.append(name)
+        else:
+            disk.unlink(path)
+            left.append(name)  # Until the next sealing: a reader may hold this listing still.
+    return msgspec.structs.replace(manifest, sealed=tuple(left))
+
+
+def _take(folder: Path, manifest: Manifest, disk: Disk) -> dict[Kind, list[str]]:
+    """Rename every free segment so that only a sealer knows it, and name those taken before a crash too."""
+    sealed = set(manifest.sealed)
+    taken: dict[Kind, list[str]] = {}
+    renamed: set[str] = set()
+    for kind, paths in manifests.list_segments(folder).items():
+        if kind not in _ADDITIVE:
+            continue
+        for path in paths:
+            if path in sealed:
+                continue
+            day, name = path.split("/")
+            if name.startswith(f"{kind}.{SEALING}"):
+                taken.setdefault(kind, []).append(path)
+                continue
+            new = _rename(folder / day, kind, name, disk)
+            if new is not None:
+                taken.setdefault(kind, []).append(f"{day}/{new}")
+                renamed.add(day)
+    for day in renamed:
+        disk.fsync(folder / day)
+    return taken
+
+
+def _rename(place: Path, kind: Kind, name: str, disk: Disk) -> str | None:
+    """Take one segment if its writer is gone or has rotated; `None` when it is in use or empty."""
+    try:
+        descriptor = os.open(place / name, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if not try_lock(descriptor):
+            return None
+        mine = os.fstat(descriptor)
+        try:
+            named = (place / name).stat()
+        except FileNotFoundError:
+            return None
+        if mine.st_ino != named.st_ino or mine.st_size == 0:
+            return None
+        new = f"{kind}.{SEALING}{os.urandom(8).hex()}.jsonl"
+        disk.replace(place / name, place / new)
+        os.fsync(descriptor)
+        return new
+    finally:
+        os.close(descriptor)
+
+
+def _batches(folder: Path, taken: dict[Kind, list[str]]) -> Iterator[dict[str, list[str]]]:
+    """Segments in portions that fit in memory; steps go with the first, so that they find their calls or lie before."""
+    rest: dict[str, list[str]] = {kind: paths for kind, paths in taken.items() if kind != "telemetry"}
+    batch: list[str] = []
+    size = 0
+    for path in taken.get("telemetry", []):
+        batch.append(path)
+        size += (folder / path).stat().st_size
+        if size >= BATCH_BYTES:
+            yield {"telemetry": batch}
+            batch, size = [], 0
+    if batch or rest:
+        yield {**({"telemetry": batch} if batch else {}), **rest}
+
+
+def _seal_batch(
+    folder: Path, sealer: Sealer, manifest: Manifest, segments: dict[str, list[str]], disk: Disk
+) -> tuple[Manifest, int]:
+    """One portion: its files first, then the manifest that names them."""
+    sequence = manifest.sequence + 1
+    batch = sealer.seal(manifest, segments, sequence)
+    damaged = [*manifest.damaged]
+    for path, bad in batch.bad.items():
+        if not bad:
+            continue
+        kept = f"{path.split('/')[0]}/damaged-{sequence:06d}-{os.urandom(3).hex()}.txt"
+        data = b"\n".join(one.data for one in bad if one.data)
+        if data:
+            (folder / kept).write_bytes(data + b"\n")
+        damaged += [
+            Damage(path=path, offset=one.offset, reason=one.reason, kept_in=kept if data else "") for one in bad
+        ]
+    manifest = msgspec.structs.replace(
+        manifest,
+        sequence=sequence,
+        files=_ordered([*manifest.files, *batch.files]),
+        sealed=(*manifest.sealed, *(path for paths in segments.values() for path in paths)),
+        damaged=tuple(damaged[-1000:]),
+    )
+    manifests.write(folder, manifest, disk)
+    return manifest, batch.calls
+
+
+def _ordered(files: Sequence[File]) -> tuple[File, ...]:
+    return tuple(sorted(files, key=lambda file: (file.day, file.kind, file.path)))
+
+
+def _compact(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk, today: str) -> tuple[Manifest, int]:
+    """Merge the files of each past day, and of the current one when they are many, kind by kind."""
+    groups: dict[tuple[str, str], list[File]] = {}
+    for file in manifest.files:
+        groups.setdefault((file.day, file.kind), []).append(file)
+    replaced: list[File] = []
+    merged = 0
+    for (day, _), files in groups.items():
+        if len(files) < 2 or (day >= today and len(files) < COMPACT_FILES):
+            continue
+        sequence = manifest.sequence + 1
+        one = sealer.compact(files, sequence)
+        gone = {file.path for file in files}
+        kept = [file for file in manifest.files if file.path not in gone]
+        manifest = msgspec.structs.replace(manifest, sequence=sequence, files=_ordered([*kept, one]), is_rebuilt=False)
+        manifests.write(folder, manifest, disk)
+        replaced += files
+        merged += 1
+    for file in replaced:
+        disk.unlink(folder / file.path)
+    return manifest, merged  # fmt: skip

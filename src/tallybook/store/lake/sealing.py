@@ -1,0 +1,333 @@
+"""Journal segments to sorted, priced Parquet with summaries, and many files of a day to one.
+
+It writes new files under temporary names, makes them durable and gives them their names; which files count is
+said by the manifest alone, which the caller (`ingest.seal`) swaps afterwards.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import msgspec
+
+from tallybook.model.limits import PROMOTED_KEYS, ROW_GROUP_ROWS
+from tallybook.store.lake import summary
+from tallybook.store.lake.bodies import source_sql
+from tallybook.store.lake.lines import Bad, Lines
+from tallybook.store.lake.manifest import BODIES, Disk, File, FileKind, Manifest
+from tallybook.store.lake.price import Prices
+from tallybook.store.lake.reader import REPEAT_WITHIN_US, connect, remove_sealed
+from tallybook.store.lake.schema import (
+    BODY_COLUMNS,
+    CALL_COLUMNS,
+    STEP_FIELDS,
+    TOOL_COLUMNS,
+    files_sql,
+    name_sql,
+    pointer,
+    restored_sql,
+    text_sql,
+)
+from tallybook.store.lake.tools import hot_tools
+
+BATCH = "batch"
+_PROMOTE_SAMPLE_ROWS = 5_000
+_TOOL_NAMES = ", ".join(name for name, _ in TOOL_COLUMNS)
+_SUMMARIES = (summary.HOURS, summary.USERS, summary.RUNS)
+
+
+class Batch(NamedTuple):
+    """What sealing some segments gave: new files, calls in them, and what was no record."""
+
+    files: list[File]
+    calls: int
+    bad: dict[str, list[Bad]]
+
+
+class Sealer:
+    """A connection that writes Parquet into one folder."""
+
+    def __init__(self, folder: Path, prices: Prices | None, disk: Disk) -> None:
+        self._folder = folder
+        self._prices = prices
+        self._disk = disk
+        self._con = connect()
+        self._lines = Lines(self._con, folder)
+
+    def close(self) -> None:
+        """Release connection and scratch files."""
+        self._lines.close()
+        self._con.close()
+
+    def seal(self, manifest: Manifest, segments: dict[str, list[str]], sequence: int) -> Batch:
+        """Files for the lines of segments by kind (relative paths); calls in `manifest` already are left out."""
+        files: list[File] = []
+        count = 0
+        telemetry = segments.get("telemetry", [])
+        steps = segments.get("steps", [])
+        if telemetry:
+            self._lines.load(BATCH, telemetry, {*CALL_COLUMNS, "tool_calls"}, self._prices)
+            self._without_sealed(manifest)
+            count = self._int(f"SELECT count(*) FROM {BATCH}")
+            files += self._write_calls(sequence)
+        if steps:
+            self._lines.load_steps("steps", steps)
+            files += self._write_by_day("steps", "steps", ", ".join(STEP_FIELDS), "step_id", sequence)
+        if telemetry or steps:
+            old = [str(self._folder / file.path) for file in manifest.of("tools")] if steps else []
+            hot_tools(self._con, BATCH if telemetry else None, "steps" if steps else None, "tools", old)
+            files += self._write_by_day("tools", "tools", _TOOL_NAMES, "call_id", sequence)
+        if telemetry or steps:
+            files += self._write_summaries(sequence, bool(telemetry))
+        for kind in BODIES:
+            if segments.get(kind):
+                files += self._write_bodies(kind, segments[kind], sequence)
+        return Batch(files, count, dict(self._lines.bad))
+
+    def _int(self, sql: str) -> int:
+        row = self._con.execute(sql).fetchone()
+        return int(row[0]) if row and row[0] is not None else 0
+
+    def _without_sealed(self, manifest: Manifest) -> None:
+        row = self._con.execute(
+            f"SELECT epoch_us(min(started_at)), epoch_us(max(started_at)), "
+            f"count(*) FILTER (may_repeat OR source NOT IN ('sdk', 'track')) FROM {BATCH}"
+        ).fetchone()
+        if row is None or row[0] is None:
+            return
+        low, high, mixed = row
+        same = manifest.of("calls", low, high + 1)
+        if same:
+            paths = files_sql([str(self._folder / file.path) for file in same])
+            self._con.execute(
+                f"DELETE FROM {BATCH} WHERE call_id IN (SELECT call_id FROM read_parquet({paths}) "
+                f"WHERE started_at >= make_timestamp({low}) AND started_at <= make_timestamp({high}))"
+            )
+        near = manifest.of("calls", low - REPEAT_WITHIN_US, high + REPEAT_WITHIN_US)
+        if near and (mixed or any(file.is_mixed for file in near)):
+            remove_sealed(self._con, BATCH, [str(self._folder / file.path) for file in near])
+
+    def _write_calls(self, sequence: int) -> list[File]:
+        promoted = promotable(self._con, BATCH)
+        return self._write_by_day("calls", BATCH, calls_select(promoted), "call_id", sequence, promoted)
+
+    def _write_by_day(
+        self,
+        kind: FileKind,
+        table: str,
+        select: str,
+        id_column: str,
+        sequence: int,
+        promoted: dict[str, str] | None = None,
+    ) -> list[File]:
+        """One sorted file for each UTC day of the rows' start."""
+        mixed = "bool_or(may_repeat OR source NOT IN ('sdk', 'track'))" if kind == "calls" else "false"
+        days = self._con.execute(
+            f"SELECT CAST(day AS VARCHAR), epoch_us(min(started_at)), epoch_us(max(started_at)), "
+            f"coalesce(min({id_column}), ''), coalesce(max({id_column}), ''), {mixed} FROM {table} GROUP BY day "
+            "ORDER BY 1"
+        ).fetchall()
+        files = []
+        for day, low, high, min_id, max_id, is_mixed in days:
+            one_day = "" if len(days) == 1 else f" WHERE day = DATE {text_sql(day)}"
+            sql = f"SELECT {select} FROM {table}{one_day} ORDER BY started_at, {id_column}"
+            file = self._write(kind, day, sql, sequence)
+            files.append(
+                msgspec.structs.replace(
+                    file,
+                    min_us=low,
+                    max_us=high,
+                    min_id=min_id,
+                    max_id=max_id,
+                    promoted=promoted or {},
+                    is_mixed=bool(is_mixed),
+                )
+            )
+        return files  # fmt: skip
+
+    def _write(self, kind: FileKind, day: str, sql: str, sequence: int) -> File:
+        """Write the rows of a SELECT to a file of that day, durably, under its own name."""
+        place = self._folder / day
+        place.mkdir(mode=0o700, exist_ok=True)
+        path = place / f"{kind}-{sequence:06d}.parquet"
+        temporary = place / f".{path.name}.tmp"
+        row = self._con.execute(
+            f"COPY ({sql}) TO {text_sql(str(temporary))} "
+            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, PARQUET_VERSION v2)"
+        ).fetchone()
+        self._disk.fsync(temporary)
+        crc = 0
+        with temporary.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                crc = zlib.crc32(chunk, crc)
+        size = temporary.stat().st_size
+        self._disk.replace(temporary, path)
+        self._disk.fsync(place)
+        return File(
+            path=f"{day}/{path.name}", kind=kind, day=day, rows=int(row[0]) if row else 0, bytes=size, crc32=crc
+        )
+
+    def _write_summaries(self, sequence: int, has_calls: bool) -> list[File]:
+        files: list[File] = []
+        for table, made in (*(((BATCH, one) for one in _SUMMARIES) if has_calls else ()), ("tools", summary.TOOLS)):
+            self._con.execute(f"CREATE OR REPLACE TEMP TABLE made AS {summary.made_sql(made, table)}")
+            files += self._write_summary(made.kind, made.unit, sequence)
+        if has_calls:
+            self._con.execute(f"CREATE OR REPLACE TEMP TABLE made AS {summary.latency_sql(BATCH)}")
+            files += self._write_summary("summary_latency", "day", sequence)
+        return files
+
+    def _write_summary(self, kind: Any, unit: str, sequence: int) -> list[File]:
+        """Write the table `made` by day."""
+        day = "day" if unit == "day" else "CAST(hour AS DATE)"
+        files = []
+        for (name,) in self._con.execute(f"SELECT DISTINCT CAST({day} AS VARCHAR) FROM made ORDER BY 1").fetchall():
+            sql = f"SELECT * FROM made WHERE {day} = DATE {text_sql(name)} ORDER BY ALL"
+            file = self._write(kind, name, sql, sequence)
+            files.append(_spanning_day(file))
+        return files
+
+    def _write_bodies(self, kind: FileKind, segments: Sequence[str], sequence: int) -> list[File]:
+        """Bodies go to the day of their segment: they have no start of their own."""
+        files = []
+        for day in sorted({path.split("/")[0] for path in segments}):
+            paths = [str(self._folder / path) for path in segments if path.startswith(day + "/")]
+            columns = ", ".join(BODY_COLUMNS[kind])
+            key = next(iter(BODY_COLUMNS[kind]))
+            if kind != "messages":
+                columns = "call_id, " + ", ".join(
+                    name if name == "messages" else f"CAST({name} AS VARCHAR) AS {name}"
+                    for name in BODY_COLUMNS[kind] if name != "call_id"
+                )  # fmt: skip
+            self._con.execute(
+                f"CREATE OR REPLACE TEMP TABLE bodies AS SELECT DISTINCT ON ({key}) {columns} "
+                f"FROM {source_sql(kind, paths)} WHERE {key} IS NOT NULL"
+            )
+            row = self._con.execute(f"SELECT count(*), min({key}), max({key}) FROM bodies").fetchone()
+            if not row or not row[0]:
+                continue
+            file = _spanning_day(self._write(kind, day, f"SELECT * FROM bodies ORDER BY {key}", sequence))
+            files.append(msgspec.structs.replace(file, min_id=row[1], max_id=row[2]))
+        return files
+
+    def compact(self, files: Sequence[File], sequence: int) -> File:
+        """One file in place of several of the same kind and day."""
+        kind, day = files[0].kind, files[0].day
+        source = f"read_parquet({files_sql([str(self._folder / file.path) for file in files])})"
+        if kind == "calls":
+            return self._compact_calls(files, sequence)
+        if kind == "summary_latency":
+            return _spanning_day(
+                self._write(kind, day, f"{summary.latency_combined_sql(source)} ORDER BY ALL", sequence)
+            )
+        for one in (*_SUMMARIES, summary.TOOLS):
+            if one.kind == kind:
+                sql = f"SELECT * FROM ({summary.combined_sql(one, source)}) ORDER BY ALL"
+                return _spanning_day(self._write(kind, day, sql, sequence))
+        key = {"messages": "hash", "prompts": "call_id", "responses": "call_id", "steps": "started_at, step_id"}.get(
+            kind, "started_at, call_id"
+        )
+        file = self._write(kind, day, f"SELECT * FROM {source} ORDER BY {key}", sequence)
+        return _merged(file, files)
+
+    def _compact_calls(self, files: Sequence[File], sequence: int) -> File:
+        parts = []
+        for file in files:
+            select = [
+                restored_sql(file.promoted) if name == "metadata" and file.promoted else name_sql(name)
+                for name in CALL_COLUMNS
+            ]
+            parts.append(f"SELECT {', '.join(select)} FROM read_parquet({text_sql(str(self._folder / file.path))})")
+        self._con.execute(f"CREATE OR REPLACE TEMP TABLE {BATCH} AS {' UNION ALL '.join(parts)}")
+        promoted = promotable(self._con, BATCH)
+        sql = f"SELECT {calls_select(promoted)} FROM {BATCH} ORDER BY started_at, call_id"
+        file = self._write("calls", files[0].day, sql, sequence)
+        self._con.execute(f"DROP TABLE {BATCH}")
+        return _merged(file, files, promoted)
+
+
+def _spanning_day(file: File) -> File:
+    start = day_us(file.day)
+    return msgspec.structs.replace(file, min_us=start, max_us=start + 86_400_000_000 - 1)
+
+
+def day_us(day: str) -> int:
+    """Microseconds since 1970 of a day's start."""
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def _merged(file: File, files: Sequence[File], promoted: dict[str, str] | None = None) -> File:
+    """The new file with the ranges of those it replaces."""
+    return msgspec.structs.replace(
+        file,
+        min_us=min(one.min_us for one in files),
+        max_us=max(one.max_us for one in files),
+        min_id=min(one.min_id for one in files),
+        max_id=max(one.max_id for one in files),
+        promoted=promoted or {},
+        is_mixed=any(one.is_mixed for one in files),
+    )
+
+
+def promotable(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """The most used metadata keys that can be a column of their own without loss, with its type.
+
+    A key can when all its values are texts, or all whole numbers, or all true or false: then the JSON can be
+    put together again from the columns.
+    """
+    names = con.execute(
+        f"SELECT key FROM (SELECT unnest(json_keys(metadata)) AS key FROM (SELECT metadata FROM {table} "
+        f"WHERE metadata IS NOT NULL LIMIT {_PROMOTE_SAMPLE_ROWS})) GROUP BY key "
+        f"ORDER BY count(*) DESC, key LIMIT {PROMOTED_KEYS}"
+    ).fetchall()
+    keys = [name for (name,) in names if name and len(name) <= 64 and '"' not in name]
+    if not keys:
+        return {}
+    types = ", ".join(
+        f"list(DISTINCT json_type(metadata, {text_sql(pointer(key))})) AS k{number}" for number, key in enumerate(keys)
+    )
+    row = con.execute(f"SELECT {types} FROM {table} WHERE metadata IS NOT NULL").fetchone()
+    kinds = {"VARCHAR": "VARCHAR", "BIGINT": "BIGINT", "UBIGINT": "BIGINT", "BOOLEAN": "BOOLEAN"}
+    found: dict[str, str] = {}
+    for key, seen in zip(keys, row or (), strict=True):
+        wanted = {kinds.get(one, "") for one in seen if one is not None}
+        if len(wanted) == 1 and "" not in wanted:
+            found[key] = wanted.pop()
+    for key in [key for key, type_ in found.items() if type_ == "BIGINT"]:
+        text = f"json_extract_string(metadata, {text_sql(pointer(key))})"
+        row = con.execute(
+            f"SELECT count(*) FROM {table} WHERE {text} IS NOT NULL AND TRY_CAST({text} AS BIGINT) IS NULL"
+        ).fetchone()
+        if row and row[0]:  # Numbers beyond 64 bits stay as they are.
+            del found[key]
+    return found
+
+
+def calls_select(promoted: dict[str, str]) -> str:
+    """All columns of a file of calls: promoted keys leave the JSON text and stand as `metadata.<key>`."""
+    if not promoted:
+        return ", ".join(name_sql(name) for name in CALL_COLUMNS)
+    nothing = "{" + ", ".join(f"{_quoted(key)}: null" for key in promoted) + "}"
+    rest = (
+        f"CASE WHEN len(json_keys(metadata)) = {' + '.join(_has_sql(key) for key in promoted)} THEN NULL "
+        f"ELSE CAST(json_merge_patch(metadata, {text_sql(nothing)}) AS VARCHAR) END AS metadata"
+    )
+    columns = [rest if name == "metadata" else name_sql(name) for name in CALL_COLUMNS]
+    columns += [
+        f"TRY_CAST(json_extract_string(metadata, {text_sql(pointer(key))}) AS {type_}) AS {name_sql('metadata.' + key)}"
+        for key, type_ in promoted.items()
+    ]
+    return ", ".join(columns)
+
+
+def _quoted(key: str) -> str:
+    return msgspec.json.encode(key).decode()
+
+
+def _has_sql(key: str) -> str:
+    return f"CASE WHEN json_exists(metadata, {text_sql(pointer(key))}) THEN 1 ELSE 0 END"
