@@ -183,6 +183,11 @@ def test_only_content_bearing_events_say_so() -> None:
     assert stream.feed({"type": "content_block_stop", "index": 0}) is False
 
 
+def test_fast_mode_is_told_as_the_tier() -> None:
+    assert parse(body(whole(usage={**CACHED, "speed": "fast"}))).service_tier == "fast"
+    assert parse(body(whole(usage={**CACHED, "speed": "standard"}))).service_tier == "standard"
+
+
 def test_an_error_inside_a_stream_is_told() -> None:
     error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
     got = streamed(MESSAGES, named([start(), text("a"), error]))

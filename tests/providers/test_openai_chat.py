@@ -320,6 +320,13 @@ def test_tools_that_the_host_ran_are_told_as_such() -> None:
     assert got.tool_calls == (ToolCall(name="search", arguments='{"query": "x"}', server_side=True),)
 
 
+def test_a_search_model_counts_the_search_that_its_usage_does_not_tell() -> None:
+    got = parse(body(whole(model="gpt-4o-search-preview-2025-03-11")))
+    assert got.usage is not None
+    assert got.usage.requests == {"web_search": 1}
+    assert parse(body(whole(model="openai/gpt-4o-search-preview"))).usage == parse(body(whole())).usage
+
+
 def test_a_request_tells_model_prompt_and_parameters() -> None:
     messages = [{"role": "user", "content": "Hi"}]
     request = {

@@ -287,7 +287,8 @@ class MessageStream(EventStream[_Event]):
         tools = tuple([block.tool_call() for block in self._blocks.values()]) if self._blocks else ()
         if raw:
             usage, flags, further = usage_of(raw)
-            tier = word(raw.get("service_tier"))
+            # Fast mode has prices of its own and no tier of its own.
+            tier = "fast" if raw.get("speed") == "fast" else word(raw.get("service_tier"))
             if tools:
                 usage = _with_requests(usage, tools)
             if not is_complete:

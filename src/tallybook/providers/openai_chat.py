@@ -261,6 +261,11 @@ class ChatStream(EventStream[_Chunk]):
                 ToolCall(name=name, arguments=arguments if isinstance(arguments, str) else None, server_side=True)
             )
 
+    def _is_search(self) -> bool:
+        """OpenAI's search models search at every call, for a fee that their usage does not tell."""
+        model = self._model
+        return isinstance(model, str) and "-search" in model and model.startswith("gpt-")
+
     def _result(self) -> Parsed:
         raw = self._usage
         error_type = error_message = None
@@ -271,6 +276,8 @@ class ChatStream(EventStream[_Chunk]):
         usage = cost = None
         if raw and mapping(raw):
             usage, flags, cost = counted(raw, word(self._model))
+            if self._is_search():
+                usage = msgspec.structs.replace(usage, requests={"web_search": 1, **usage.requests})
         elif is_complete and error_type is None:
             flags = ("usage_missing",)
         tier = word(self._tier)
