@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel
-from ways import Case
+
+from clients.ways import Case
 
 ASK: list[Any] = [{"role": "user", "content": "How many moons has Mars?"}]
 TOOLS = [

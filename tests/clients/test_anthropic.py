@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("anthropic")
 import anthropic
-from anthropic_cases import ASK, CASES, PARSED
-from described import async_outcome, sync_outcome
-from ways import Case, async_call, call, check
 
+from clients.anthropic_cases import ASK, CASES, PARSED
+from clients.described import async_outcome, sync_outcome
+from clients.ways import Case, async_call, call, check
 from tallybook.testing import ReplayServer, TemporaryLedger, temporary_ledger
 
 ALL = (*CASES, PARSED) if hasattr(anthropic.resources.Messages, "parse") else CASES

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import pytest
 
 pytest.importorskip("google.genai")
-from described import async_drained, async_outcome, drained, sync_outcome
 from google import genai
 from pydantic import BaseModel
 
+from clients.described import async_drained, async_outcome, drained, sync_outcome
 from tallybook.testing import ReplayServer, TemporaryLedger, temporary_ledger
 
 pytestmark = pytest.mark.filterwarnings("ignore")

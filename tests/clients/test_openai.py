@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("openai")
 import openai
-from described import async_outcome, sync_outcome
-from openai_cases import ASK, CASES
-from ways import Case, async_call, call, check
 
+from clients.described import async_outcome, sync_outcome
+from clients.openai_cases import ASK, CASES
+from clients.ways import Case, async_call, call, check
 from tallybook.testing import ReplayServer, TemporaryLedger, temporary_ledger
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, NamedTuple
 
-from described import async_drained, drained, http_response
-
+from clients.described import async_drained, drained, http_response
 from tallybook.testing import TemporaryLedger
 
 _FINAL = ("get_final_completion", "get_final_response", "get_final_message")
