@@ -393,3 +393,38 @@ LACKING = {
 
 ODD_ARGUMENTS = {"openai-responses": 1}
 """A custom tool, whose input is free text."""
+
+
+def _spoilt(value: Any, chance: random.Random) -> Any:
+    """The same value with some of its members replaced by values of another kind."""
+    if chance.random() < 0.04:
+        return chance.choice([None, 3, -1, 2.5, "", "x", [], [None, 3], {}, {"type": 3}, True])
+    if isinstance(value, dict):
+        return {key: _spoilt(item, chance) for key, item in value.items()}
+    return [_spoilt(item, chance) for item in value] if isinstance(value, list) else value
+
+
+def test_values_of_any_kind_anywhere_never_raise_and_never_break_the_accounting(corpus: Path) -> None:
+    chance = random.Random(4)
+    count = 0
+    for name, record, form, body in _seen(corpus, "openai", "anthropic", "google"):
+        frames = Frames()
+        events = [*frames.feed(body), *frames.flush()]
+        if len(body) > 20_000 or not events:
+            continue
+        count += 1
+        spoilt = [_spoilt(event, chance) for event in events]
+        results = [form.parse(msgspec.json.encode(spoilt[0]))]
+        request = record["request"]["body"]
+        if isinstance(request, str) and request.startswith("{"):
+            form.asked({key: _spoilt(value, chance) for key, value in json.loads(request).items()}, "/x")
+        if form.stream is not None:
+            fed, framed = form.stream(), form.stream()
+            for event in spoilt:
+                fed.feed(event)
+                framed.feed_bytes(b"data: " + msgspec.json.encode(event) + b"\n\n")
+            assert fed.result() == framed.result(), (name, record["id"])
+            results.append(fed.result())
+        for got in results:
+            assert got.usage is None or faults(got.usage) == (), (name, record["id"])
+    assert count > 1_500

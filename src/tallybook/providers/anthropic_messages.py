@@ -243,6 +243,8 @@ class MessageStream(EventStream[_Event]):
 
     def _take_block(self, block: Mapping[str, Any], index: Any, *, is_whole: bool) -> bool:
         kind = block.get("type")
+        if not isinstance(kind, str):
+            return False
         if kind == "text":
             text = word(block.get("text"))
             if text is not None:
@@ -262,7 +264,7 @@ class MessageStream(EventStream[_Event]):
             key = index if isinstance(index, int) else len(self._blocks)
             self._blocks[key] = tool
             return False
-        if isinstance(kind, str) and kind.endswith("_tool_result"):
+        if kind.endswith("_tool_result"):
             self._take_tool_result(block)
         return False
 

@@ -164,7 +164,7 @@ def asked_transcription(body: Payload, url: str) -> Asked:
     """What a transcription asks for; the sound itself is not part of it."""
     return Asked(
         model=word(body.get("model")) or model_in(url),
-        is_stream=body.get("stream") in {True, "true"},
+        is_stream=body.get("stream") in (True, "true"),
         prompt=body.get("prompt"),
         parameters=scalars(body, TRANSCRIPTION_PARAMETERS),
     )

@@ -117,7 +117,7 @@ def asked(body: Payload, url: str) -> Asked:
     """What an image request asks for; `quantities.images` is what was asked, the response tells what came."""
     return Asked(
         model=word(body.get("model")) or model_in(url),
-        is_stream=body.get("stream") in {True, "true"},
+        is_stream=body.get("stream") in (True, "true"),
         prompt=body.get("prompt"),
         parameters=scalars(body, PARAMETERS),
         quantities={"images": max(whole(body.get("n")) or 1, 1)},

@@ -276,7 +276,7 @@ def _tool_of(item: _Item) -> Assembly | None:
         tool = Assembly(_CALLER_TOOLS[kind] or word(item.name) or kind, id_)
         arguments = item.arguments or item.input or item.action or item.operation
     elif kind in SERVER_TOOLS:
-        is_server = kind not in {"tool_search_call", "shell_call"} or item.execution in {None, "server"}
+        is_server = kind not in {"tool_search_call", "shell_call"} or item.execution in (None, "server")
         name = word(item.name) if kind == "mcp_call" else None
         tool = Assembly(name or SERVER_TOOLS[kind], id_, server_side=is_server)
         arguments = item.arguments or item.code or item.queries or item.action
@@ -318,7 +318,7 @@ def _requests(response: _Response, usage: Usage) -> dict[str, int]:
         kind = SERVER_TOOLS.get(item.type) if isinstance(item.type, str) else None
         if kind not in _BILLED or kind in usage.requests:
             continue
-        if kind == "web_search" and mapping(item.action).get("type") in {"open_page", "find_in_page", "find"}:
+        if kind == "web_search" and mapping(item.action).get("type") in ("open_page", "find_in_page", "find"):
             continue
         found[kind] = found.get(kind, 0) + 1
     searches = whole(mapping(mapping(response.tool_usage).get("web_search")).get("num_requests"))
