@@ -46,6 +46,10 @@ class UsageFilter:
 
     def pass_on(self, chunk: bytes) -> bytes:
         """What the caller may see of a piece; may be empty."""
+        if not self._tail and chunk.endswith(b"\n\n"):
+            plain = chunk.replace(b',"usage":null', b"")
+            if b'"usage"' not in plain:
+                return plain  # The common piece: whole events, OpenAI's own spelling, not the extra chunk.
         data = self._tail + chunk if self._tail else chunk
         end = 0
         for match in _BOUNDARY.finditer(data):

@@ -38,6 +38,7 @@ class Listener:
         "_http_status",
         "_is_events",
         "_is_kept",
+        "_is_plain",
         "_size",
         "_stream",
         "_ttft_us",
@@ -59,19 +60,20 @@ class Listener:
             self._is_events = True
         elif not observation.asked.is_stream and content_type.startswith("application/json"):
             self._is_events = False
-        self._is_kept = observation.format.operation != "speech"
+        self._is_kept = self._is_events is True or observation.format.operation != "speech"
+        self._is_plain = self._is_kept and self._is_events is False
+        """From now on a chunk is just kept: the body is no stream, or its first content has passed."""
         unfinished.add(self)
 
     def hear(self, chunk: bytes) -> None:
         """Take one piece of the decoded body, as it passes."""
-        if self._frames is not None and self._is_events is not False:
-            self._first(chunk)
-            return
-        if self._is_kept:
+        if self._is_plain:
             self._buffer.append(chunk)
             self._size += len(chunk)
             if self._size > STREAM_BUFFER_BYTES:
                 self._relieve()
+        elif self._frames is not None and self._is_kept:
+            self._first(chunk)
 
     def _first(self, chunk: bytes) -> None:
         """Until content came: decode event by event, and tell events from a whole body by their first bytes."""
@@ -82,6 +84,7 @@ class Listener:
             # A JSON array can be a stream as well (Gemini without `alt=sse`).
             self._is_events = start in b"d:ei[\x1e" if self.observation.asked.is_stream else start in b"d:ei"
             if not self._is_events:
+                self._is_plain = True
                 self.hear(chunk)
                 return
         if self._frames is None or self._stream is None:
@@ -95,6 +98,7 @@ class Listener:
             rest = self._frames.hand_over()
             if rest is not None:
                 self._frames = None
+                self._is_plain = True
                 if rest:
                     self._buffer.append(rest)
                     self._size = len(rest)
@@ -104,7 +108,7 @@ class Listener:
         if self._stream is None or self._is_events is False:
             if self._size > _WHOLE_BYTES:
                 self._buffer.clear()
-                self._is_kept = False
+                self._is_kept = self._is_plain = False
             return
         data = b"".join(self._buffer)
         cut = max(data.rfind(b"\n\n") + 2, data.rfind(b"\r\n\r\n") + 4)
@@ -161,55 +165,39 @@ def _with_error(parsed: Parsed, error: BaseException) -> Parsed:
     return msgspec.structs.replace(parsed, error_type=type(error).__name__, error_message=str(error))
 
 
-class _Sync:
-    """An iterator of byte chunks that tells a listener what passes."""
-
-    __slots__ = ("_filter", "_inner", "_listener", "_next")
-
-    def __init__(self, inner: Iterator[bytes], listener: Listener, hidden: UsageFilter | None) -> None:
-        self._inner = inner
-        self._next = inner.__next__
-        self._listener = listener
-        self._filter = hidden
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        try:
-            chunk = self._next()
-        except StopIteration:
-            if self._filter is not None and (rest := self._filter.end()):
-                return rest
-            self._listener.end()
-            raise
-        except BaseException as error:
-            self._listener.end(error=error)
-            raise
-        try:
-            self._listener.hear(chunk)
-        except Exception as error:  # noqa: BLE001
-            guard.failed("listening to a stream", error)
-        if self._filter is None:
-            return chunk
-        return self._filter.pass_on(chunk) or self.__next__()
-
-    def close(self) -> None:
-        """As a generator's close."""
-        close = getattr(self._inner, "close", None)
-        if close is not None:
-            close()
+def _listened(inner: Iterator[bytes], listener: Listener, hidden: UsageFilter | None) -> Iterator[bytes]:
+    """The byte chunks of `inner`, told to a listener as they pass. A generator, as httpx's own `iter_bytes` is."""
+    hear = listener.hear
+    try:
+        for chunk in inner:
+            try:
+                hear(chunk)
+            except Exception as error:  # noqa: BLE001
+                guard.failed("listening to a stream", error)
+            if hidden is None:
+                yield chunk
+            elif seen := hidden.pass_on(chunk):
+                yield seen
+        if hidden is not None and (rest := hidden.end()):
+            yield rest
+    except GeneratorExit:
+        raise  # Left early: closing or dropping the response tells the listener.
+    except BaseException as error:
+        listener.end(error=error)
+        raise
+    listener.end()
 
 
 class _Async:
-    """The asynchronous twin of `_Sync`."""
+    """The asynchronous twin of `_listened`; no generator, whose end would wait for the event loop's clean-up."""
 
-    __slots__ = ("_filter", "_inner", "_listener", "_next")
+    __slots__ = ("_filter", "_hear", "_inner", "_listener", "_next")
 
     def __init__(self, inner: AsyncIterator[bytes], listener: Listener, hidden: UsageFilter | None) -> None:
         self._inner = inner
         self._next = inner.__anext__
         self._listener = listener
+        self._hear = listener.hear
         self._filter = hidden
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -227,7 +215,7 @@ class _Async:
             self._listener.end("cancelled" if type(error).__name__ == "CancelledError" else None, error)
             raise
         try:
-            self._listener.hear(chunk)
+            self._hear(chunk)
         except Exception as error:  # noqa: BLE001
             guard.failed("listening to a stream", error)
         if self._filter is None:
@@ -271,10 +259,10 @@ def attach(response: Any, observation: Observation, *, is_async: bool, hide_usag
         response.aclose = aclose
     else:
 
-        def iter_bytes(chunk_size: int | None = None) -> _Sync:
+        def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
             source = kind.iter_bytes(holder(), chunk_size)
             reading[:] = [weakref.ref(source)]
-            return _Sync(source, listener, hidden)
+            return _listened(source, listener, hidden)
 
         def close() -> None:
             live = holder()
