@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
 
 import click
 
@@ -113,11 +112,16 @@ def cli(ctx: click.Context) -> None:
 def main(args: Sequence[str] | None = None, host: Host | None = None) -> int:
     """Run a command line; the process's own by default. Returns the exit code."""
     host = host or real()
+    name = _name()
+    if f"_{name.upper()}_COMPLETE" in os.environ:
+        cli.main(prog_name=name)  # Answers the shell's request for completions, and exits.
     try:
-        result: Any = cli.main(
-            args=None if args is None else list(args), prog_name=_name(), standalone_mode=False, obj=host
-        )
+        # Not `cli.main`, which turns a closed pipe into exit code 1.
+        with cli.make_context(name, list(sys.argv[1:] if args is None else args), obj=host) as ctx:
+            cli.invoke(ctx)
         host.out.flush()
+    except click.exceptions.Exit as done:
+        return _flushed(host, done.exit_code)
     except BrokenPipeError:
         _forget_output()
         return PIPE_CLOSED
@@ -133,7 +137,17 @@ def main(args: Sequence[str] | None = None, host: Host | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         _complain(host, f"{where}{error.strerror or error}", "`tallybook doctor` looks at the folder")
         return 1
-    return result if isinstance(result, int) else 0
+    return 0
+
+
+def _flushed(host: Host, code: int) -> int:
+    try:
+        host.out.flush()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+        return PIPE_CLOSED
+    return code
 
 
 def _name() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from tallybook.cli import figure, heading, rows
-from tallybook.cli.table import Column, Row, clean, remark
+from tallybook.cli.table import Column, Row, clean, remark, wrap
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
 from tallybook.cli.view import View, examples, report

@@ -53,7 +53,7 @@ class Page(NamedTuple):
 
     def mark(self, picture: str) -> str:
         """A picture before a heading, with its space, where the encoding has it."""
-        return f"{picture} " if self.has_unicode else ""
+        return f"{picture} " if self.has_unicode and picture else ""
 
     @property
     def dash(self) -> str:
