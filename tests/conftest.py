@@ -1,11 +1,15 @@
-"""What all tests share: the corpus of recorded traffic where it is present, and a clean environment."""
+"""What all tests share: recorded traffic where it is present, a clean environment, a ledger, failures that show."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tallybook.capture import guard, instrument, recorder
+from tallybook.testing import TemporaryLedger
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,3 +30,33 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
         if name.startswith(("TALLYBOOK_", "LLM_")) and name != "TALLYBOOK_CORPUS":
             monkeypatch.delenv(name)
     monkeypatch.setenv("TALLYBOOK_DIR", str(tmp_path_factory.getbasetemp() / "ledger"))
+
+
+def _raise(what: str, error: BaseException | None, message: str) -> None:
+    raise AssertionError(f"contained: {what}: {message}") from error
+
+
+@pytest.fixture(autouse=True)
+def _failures_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure of ours that an application would not notice fails the test that caused it."""
+    monkeypatch.setattr(guard, "hook", _raise)
+
+
+@pytest.fixture
+def failures(monkeypatch: pytest.MonkeyPatch) -> guard.Counter[str]:
+    """For tests of containment: failures end as in an application, and are counted here from nothing."""
+    monkeypatch.setattr(guard, "hook", guard._contain)
+    monkeypatch.setattr(guard, "counters", guard.Counter())
+    monkeypatch.setattr(guard, "_told", set())
+    return guard.counters
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[TemporaryLedger]:
+    """A fresh recorder with a folder of its own; nothing is patched unless the test does so, or stays patched."""
+    folder = tmp_path / "ledger"
+    recorder.forget()
+    recorder.configure(folder=folder)
+    yield TemporaryLedger(folder)
+    instrument.uninstrument()
+    recorder.forget()

@@ -173,7 +173,8 @@ def temporary_ledger(**settings: Any) -> Iterator[TemporaryLedger]:
 
     The SDKs that are installed are instrumented at its begin and as they were at its end.
     """
-    from tallybook.capture.instrument import instrument, uninstrument  # here: the doubles alone need no capture
+    from tallybook.capture import recorder  # here and below: the doubles alone need no capture
+    from tallybook.capture.instrument import instrument, uninstrument
 
     with tempfile.TemporaryDirectory(prefix="tallybook-") as folder:
         instrument(folder=Path(folder), **settings)
@@ -181,3 +182,4 @@ def temporary_ledger(**settings: Any) -> Iterator[TemporaryLedger]:
             yield TemporaryLedger(Path(folder))
         finally:
             uninstrument()
+            recorder.forget()

@@ -27,7 +27,10 @@ def _contain(what: str, error: BaseException | None, message: str) -> None:
     _told.add(what)
     log.warning("tallybook: %s: %s (the application is not affected; told once, counted further)", what, message)
     for listener in _listeners:
-        listener(what, error, message)
+        try:
+            listener(what, error, message)
+        except Exception:  # noqa: BLE001  (a failure to tell of a failure has nobody left to be told)
+            counters["failure_unnoted"] += 1
 
 
 hook: Callable[[str, BaseException | None, str], None] = _contain
@@ -36,7 +39,14 @@ hook: Callable[[str, BaseException | None, str], None] = _contain
 
 def failed(what: str, error: BaseException | None = None, message: str | None = None) -> None:
     """Report a failure of ours. Never raises, unless a test's hook does."""
-    hook(what, error, message or f"{type(error).__name__}: {error}")
+    hook(what, error, message or _said(error))
+
+
+def _said(error: BaseException | None) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001  (an exception of the application's may fail at its own text)
+        return type(error).__name__
 
 
 @contextmanager

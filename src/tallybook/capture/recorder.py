@@ -27,8 +27,9 @@ from tallybook.journal.layout import Kind
 from tallybook.journal.writer import Disk, Writer
 from tallybook.model.call import Call, Step
 from tallybook.model.codec import Line, Tool, encode_line, encode_step, line_of
+from tallybook.model.errors import SettingError
 from tallybook.model.ids import uuid7
-from tallybook.model.limits import RECORD_BYTES, SEGMENT_BYTES
+from tallybook.model.limits import FIELD_CHARS, RECORD_BYTES, SEGMENT_BYTES
 
 WAITING_BYTES = 4_194_304
 """Lines kept in memory while the disk refuses. Beyond: the oldest are dropped and counted `record_lost`."""
@@ -52,7 +53,6 @@ class Recorder:
         self._waiting_bytes = 0
         self._waiting_lock = threading.RLock()
         self._random = random.Random(_random_bits(128))  # noqa: S311  (ids are no secrets)
-        guard.on_first(self._note_failure)
 
     def _writer(self, kind: Kind) -> Writer:
         writer = self._writers.get(kind)
@@ -73,7 +73,11 @@ class Recorder:
 
     def line(self, line: Line) -> None:
         """Record a call that is a line already."""
-        data = encode_line(line)
+        try:
+            data = encode_line(line)
+        except UnicodeEncodeError:
+            line = _mended(line)
+            data = encode_line(line)
         if len(data) > RECORD_BYTES:
             data = encode_line(_cut(line))
         self.write(data)
@@ -84,7 +88,11 @@ class Recorder:
 
     def step(self, step: Step) -> None:
         """Record a step."""
-        self._append(self._writer("steps"), encode_step(step))
+        try:
+            data = encode_step(step)
+        except UnicodeEncodeError:
+            data = encode_step(_mended(step))
+        self._append(self._writer("steps"), data)
 
     def _append_body(self, kind: str, line: bytes) -> None:
         self._append(self._writer(kind), line)  # type: ignore[arg-type]
@@ -100,6 +108,9 @@ class Recorder:
             guard.failed("disk", error, f"cannot write to {self.settings.folder}: {error}; records wait in memory")
 
     def _keep(self, writer: Writer, line: bytes) -> None:
+        if len(line) > RECORD_BYTES:
+            guard.failed("body_lost", None, "the disk refuses, and a body is too large to wait in memory")
+            return  # It would drive out what waits already, and figures are worth more.
         with self._waiting_lock:
             self._waiting.append((writer, line))
             self._waiting_bytes += len(line)
@@ -112,6 +123,13 @@ class Recorder:
         """Write what waits, oldest first, then `line`; keep all of it when the disk still refuses."""
         with self._waiting_lock:
             self._keep(writer, line)
+            self.drain()
+
+    def drain(self) -> int:
+        """Try once to write what waits; returns how many records still wait."""
+        with self._waiting_lock:
+            if not self._waiting:
+                return 0
             try:
                 while self._waiting:
                     target, first = self._waiting[0]
@@ -123,22 +141,7 @@ class Recorder:
             else:
                 guard.recovered("disk")
                 guard.log.warning("tallybook: writing to %s works again", self.settings.folder)
-
-    def drain(self) -> None:
-        """Try once to write what waits, without a new record."""
-        with self._waiting_lock:
-            if not self._waiting:
-                return
-            writer, line = self._waiting.popleft()
-            self._waiting_bytes -= len(line)
-            if not self._waiting:
-                self._append(writer, line)
-            else:
-                self._waiting.appendleft((writer, line))
-                self._waiting_bytes += len(line)
-                last_writer, last = self._waiting.pop()
-                self._waiting_bytes -= len(last)
-                self._wait_or_drain(last_writer, last)
+            return len(self._waiting)
 
     def flush(self) -> None:
         """Write what waits and fsync the segments: after this, records survive power loss."""
@@ -162,55 +165,104 @@ class Recorder:
         for writer in self._writers.values():
             writer.forked()
 
-    def _note_failure(self, what: str, error: BaseException | None, message: str) -> None:
-        """Leave a trace for `doctor` in DIR/failures.jsonl, as well as the disk allows."""
-        del error
-        note = {"timestamp": time.time(), "pid": os.getpid(), "reason": what, "message": self.redact(message)[:500]}
-        try:
-            with open(self.settings.folder / "failures.jsonl", "a", encoding="utf-8") as file:  # noqa: PTH123
-                file.write(json.dumps(note) + "\n")
-        except OSError:
-            guard.counters["failure_unnoted"] += 1  # The disk itself is what fails; the log has it.
-
 
 def _cut(line: Line) -> Line:
+    """A record too large for a line: without what is raw, and with every text and list of it short."""
+    short = {
+        name: value[:FIELD_CHARS]
+        for name in line.__struct_fields__
+        if isinstance(value := getattr(line, name), str) and len(value) > FIELD_CHARS
+    }
     return msgspec.structs.replace(
-        line, usage_raw=None, parameters={}, attributes={}, flags=(*line.flags, "record_cut"),
-        tool_calls=tuple([Tool(t.name, t.id) for t in line.tool_calls[:100]]),
-        prompt_preview=None, response_preview=None,
+        line,
+        **short,
+        usage_raw=None, parameters={}, attributes={}, requests={}, quantities={}, prompt_preview=None,
+        response_preview=None, tags=line.tags[:100], finish_reasons=line.finish_reasons[:100],
+        tool_calls=tuple([Tool(t.name[:100], t.id and t.id[:100]) for t in line.tool_calls[:100]]),
+        flags=(*line.flags[:100], "record_cut"),
     )  # fmt: skip
 
 
+def _mended(value: Any) -> Any:
+    """A record whose texts hold halves of surrogate pairs (file names do), with `?` in their place."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_mended(key): _mended(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([_mended(inner) for inner in value])
+    if isinstance(value, msgspec.Struct):
+        fields = {name: _mended(getattr(value, name)) for name in value.__struct_fields__}
+        return msgspec.structs.replace(value, **fields)
+    return value
+
+
 _recorder: Recorder | None = None
+_given: dict[str, Any] = {}
 _making = threading.RLock()
+_is_registered = False
 
 
 def get() -> Recorder:
     """The process's recorder, made at first use with the settings then in force."""
     recorder = _recorder
-    return recorder if recorder is not None else configure()
+    if recorder is not None:
+        return recorder
+    with _making:
+        return _recorder if _recorder is not None else configure()
 
 
 def configure(*, disk: Disk | None = None, **given: Any) -> Recorder:
     """Make the recorder (anew) with settings given in code over those of environment and file.
 
-    A setting that cannot be read is told once; the defaults hold then, for telemetry never breaks the application.
+    What was given before holds on, until it is given differently. A setting that cannot be read is told once and
+    has its default, for telemetry never breaks the application.
     """
     global _recorder  # noqa: PLW0603  (one per process, by design)
     with _making:
-        first = _recorder is None
-        try:
-            settings = config.load(**given)
-        except Exception as error:  # noqa: BLE001
-            guard.failed("settings", error)
-            settings = config.load(environ={}, **{k: v for k, v in given.items() if k == "folder"})
+        _register()
+        _given.update({field: value for field, value in given.items() if value is not None})
+        wrong: list[SettingError] = []
+        recorder = Recorder(config.load(tell=wrong.append, **_given), disk=disk)
         if _recorder is not None:
             _recorder.close()
-        _recorder = Recorder(settings, disk=disk)
-        if first:
-            os.register_at_fork(after_in_child=_forked)
-            atexit.register(_at_exit)
-        return _recorder
+        _recorder = recorder
+        if wrong:
+            guard.failed("settings", wrong[0], "; ".join(map(str, wrong)))
+        return recorder
+
+
+def forget() -> None:
+    """Give up the recorder and all that was given in code, as if nothing had been recorded or configured yet."""
+    global _recorder
+    with _making:
+        recorder, _recorder = _recorder, None
+        _given.clear()
+        if recorder is not None:
+            recorder.close()
+
+
+def _register() -> None:
+    global _is_registered  # noqa: PLW0603
+    if not _is_registered:
+        _is_registered = True
+        guard.on_first(_note_failure)
+        os.register_at_fork(after_in_child=_forked)
+        atexit.register(_at_exit)
+
+
+def _note_failure(what: str, error: BaseException | None, message: str) -> None:
+    """Leave a trace for `doctor` in DIR/failures.jsonl, as well as the disk allows."""
+    del error
+    recorder = _recorder
+    if recorder is None or not recorder.settings.enabled:
+        return
+    note = {"timestamp": time.time(), "pid": os.getpid(), "reason": what, "message": recorder.redact(message)[:500]}
+    try:
+        with (recorder.settings.folder / "failures.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(note) + "\n")
+    except OSError:
+        guard.counters["failure_unnoted"] += 1  # The disk itself is what fails; the log has it.
 
 
 def _forked() -> None:
@@ -224,5 +276,5 @@ def _forked() -> None:
 def _at_exit() -> None:
     with guard.contained("exit"):
         unfinished.end_all()
-        if _recorder is not None:
-            _recorder.drain()
+        if _recorder is not None and (lost := _recorder.drain()):
+            guard.failed("record_lost", None, f"{lost} records could not be written before the process ended")
