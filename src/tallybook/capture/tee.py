@@ -134,8 +134,10 @@ class Listener:
         if observation.format.batch is not None:
             record_batch(observation, data)
             return
-        if self._is_events is False or self._stream is None:
-            parsed = observation.format.parse(data) if self._is_kept and data else Parsed(is_complete=error is None)
+        if not self._is_kept:
+            parsed = Parsed(is_complete=error is None and status is None)
+        elif self._is_events is False or self._stream is None:
+            parsed = observation.format.parse(data) if data else Parsed(is_complete=error is None)
         else:
             if self._frames is not None:
                 for event in self._frames.flush():

@@ -17,7 +17,7 @@ def settled(usage: Usage) -> tuple[Usage, tuple[str, ...]]:
 
     A negative count becomes unknown.
     """
-    if _is_sound(usage):
+    if is_sound(usage):
         return usage, ()
     found = faults(usage)
     if not found:
@@ -42,7 +42,7 @@ def settled(usage: Usage) -> tuple[Usage, tuple[str, ...]]:
     return msgspec.structs.replace(usage, **values), found
 
 
-def _is_sound(usage: Usage) -> bool:
+def is_sound(usage: Usage) -> bool:
     """Quick look that spares `faults` for nearly all calls: it may say no of a sound usage, never yes of another."""
     input_tokens, output_tokens = usage.input_tokens, usage.output_tokens
     if input_tokens is None or output_tokens is None:

@@ -334,10 +334,44 @@ def parse_mapping(body: Mapping[str, Any]) -> Parsed:
 
 def taken_whole(chunk: _Chunk) -> Parsed:
     """A decoded whole response."""
+    plain = _plainly(chunk)
+    if plain is not None:
+        return plain
     stream = ChatStream()
     stream._take(chunk)
     stream._is_done = True
     return stream._result()
+
+
+def _plainly(chunk: _Chunk) -> Parsed | None:
+    """The usual answer, one choice of plain text with its usage, by the shortest way; `None` for any other."""
+    choices, raw, model = chunk.choices, chunk.usage, chunk.model
+    if not choices or len(choices) != 1 or type(raw) is not dict or type(model) is not str or type(chunk.id) is not str:
+        return None
+    choice = choices[0]
+    said = choice.message
+    if said is None or choice.delta is not None or choice.index != 0 or type(choice.finish_reason) is not str:
+        return None
+    text = said.content
+    said.content = None
+    if said != _NOTHING_ELSE or type(text) is not str or not text:
+        said.content = text
+        return None
+    if chunk.error is not None or chunk.x_groq is not None or "-search" in model:
+        return None
+    usage, flags, cost = counted(raw, model)
+    tier = chunk.service_tier
+    return Parsed(
+        usage=usage,
+        usage_raw=raw,
+        response_id=chunk.id or None,
+        response_model=model or None,
+        service_tier=tier if type(tier) is str and tier else word(raw.get("service_tier")),
+        cost_nanousd=cost,
+        finish_reasons=(choice.finish_reason,) if choice.finish_reason else (),
+        text=text,
+        flags=flags,
+    )
 
 
 def model_in(url: str) -> str | None:
@@ -349,12 +383,14 @@ def model_in(url: str) -> str | None:
 def asked(body: Payload, url: str) -> Asked:
     """What a chat request asks for."""
     parameters = scalars(body, PARAMETERS)
-    for key, value in mapping(body.get("reasoning")).items():
-        if isinstance(value, (str, int, float, bool)):
-            parameters[f"reasoning_{key}"] = value
-    kind = word(mapping(body.get("response_format")).get("type"))
-    if kind is not None:
-        parameters["response_format"] = kind
+    if "reasoning" in body:
+        for key, value in mapping(body.get("reasoning")).items():
+            if isinstance(value, (str, int, float, bool)):
+                parameters[f"reasoning_{key}"] = value
+    if "response_format" in body:
+        kind = word(mapping(body.get("response_format")).get("type"))
+        if kind is not None:
+            parameters["response_format"] = kind
     return Asked(
         model=word(body.get("model")) or model_in(url),
         is_stream=body.get("stream") is True,

@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from tallybook.model.money import nanousd
 from tallybook.model.usage import Usage
-from tallybook.providers.accounting import settled
+from tallybook.providers.accounting import is_sound, settled
 from tallybook.providers.value import mapping, number, whole
 
 
@@ -37,12 +39,73 @@ _PLAIN_KEYS = frozenset(
 """OpenAI's own keys; a usage with only these needs no look for the habits of other hosts."""
 
 
+class _Inside(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    cached_tokens: int | None = None
+    audio_tokens: int | None = None
+    text_tokens: int | None = None
+    image_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class _Outside(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+    text_tokens: int | None = None
+    image_tokens: int | None = None
+    accepted_prediction_tokens: int | None = None
+    rejected_prediction_tokens: int | None = None
+
+
+class _Plain(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """OpenAI's own chat usage, to the letter."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: _Inside | None = None
+    completion_tokens_details: _Outside | None = None
+
+
+_CHAT_KEYS = frozenset(_Plain.__struct_fields__)
+_NOTHING_INSIDE = _Inside()
+_NOTHING_OUTSIDE = _Outside()
+
+
+def _plainly(raw: Mapping[str, Any]) -> Usage | None:
+    """The usage of OpenAI's own form with nothing odd in it, by the shortest way; `None` sends it the long way."""
+    if type(raw) is not dict or not raw.keys() <= _CHAT_KEYS:
+        return None
+    try:
+        told = msgspec.convert(raw, _Plain)
+    except msgspec.ValidationError:
+        return None
+    if told.total_tokens != told.prompt_tokens + told.completion_tokens:
+        return None
+    inside = told.prompt_tokens_details or _NOTHING_INSIDE
+    outside = told.completion_tokens_details or _NOTHING_OUTSIDE
+    usage = Usage(
+        input_tokens=told.prompt_tokens,
+        output_tokens=told.completion_tokens,
+        cache_read_tokens=inside.cached_tokens,
+        cache_write_5m_tokens=inside.cache_write_tokens,
+        input_audio_tokens=inside.audio_tokens,
+        input_image_tokens=inside.image_tokens,
+        reasoning_tokens=outside.reasoning_tokens,
+        output_audio_tokens=outside.audio_tokens,
+        output_image_tokens=outside.image_tokens,
+    )
+    return usage if is_sound(usage) else None
+
+
 def counted(raw: Mapping[str, Any], model: str | None = None) -> Counted:
     """The normal form of an OpenAI-shaped `usage`, in chat's names (`prompt_tokens`) or Responses' (`input_tokens`).
 
     `model` is the one that answered; it matters for Vercel's gateway only, whose Gemini routes leave the reasoning
     out of output and total.
     """
+    plain = _plainly(raw)
+    if plain is not None:
+        return Counted(plain)
     get = raw.get
     asked = get("prompt_tokens")
     said = get("completion_tokens")
