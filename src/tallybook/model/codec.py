@@ -291,7 +291,7 @@ def decode(line: bytes) -> Call:
             return call_of(_decode_line(line))
         except msgspec.ValidationError:
             return from_dict(msgspec.json.decode(line))
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InputError(f"not a telemetry line: {error}", hint="see docs/journal.md for the format") from error
 
 
@@ -302,8 +302,8 @@ def from_dict(data: Any) -> Call:
     """
     if not isinstance(data, dict):
         raise InputError(f"a record must be an object, not {type(data).__name__}")
-    metadata = dict(data.get("metadata") or {})
-    tokens = {"input": None, "output": None, "total": None, **(data.get("tokens") or {})}
+    metadata = _object(data, "metadata")
+    tokens = {"input": None, "output": None, "total": None, **_object(data, "tokens")}
     where = {key: metadata.pop(key, None) for key in ("project", "git_branch", "error")}
     error = where["error"] or data.get("error_type")
     full = {
@@ -312,12 +312,22 @@ def from_dict(data: Any) -> Call:
         **data,
         "tokens": tokens,
         "metadata": where,
-        "attributes": {**metadata, **(data.get("attributes") or {})},
+        "attributes": {**metadata, **_object(data, "attributes")},
     }
     try:
         return call_of(msgspec.convert(full, Line, strict=False))
-    except msgspec.ValidationError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(str(error), hint="see docs/journal.md for the format") from error
+
+
+def _object(data: dict[str, Any], key: str) -> dict[str, Any]:
+    """The object under a key, as a copy; empty where there is none."""
+    value = data.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InputError(f"`{key}` must be an object, not {type(value).__name__}", field=key)
+    return dict(value)
 
 
 def to_dict(call: Call) -> dict[str, Any]:
@@ -342,7 +352,7 @@ def decode_step(line: bytes) -> Step:
     """The step of a JSON line. Raises InputError when it is no such line."""
     try:
         got = _decode_step(line)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InputError(f"not a step line: {error}", hint="see docs/journal.md for the format") from error
     return Step(
         step_id=got.step_id,

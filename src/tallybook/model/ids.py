@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 def uuid7(unix_ms: int, random_74_bits: int) -> str:
@@ -24,8 +24,7 @@ def uuid7(unix_ms: int, random_74_bits: int) -> str:
 
 def is_uuid7(text: str) -> bool:
     """Whether `text` is a UUIDv7 in canonical lower case form."""
-    match = _UUID.match(text)
-    return match is not None and match.group(1) == "7"
+    return _UUID.fullmatch(text) is not None
 
 
 def unix_ms_of(call_id: str) -> int | None:

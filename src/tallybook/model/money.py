@@ -5,10 +5,13 @@ No float enters a sum. A price of $0.0375 per million tokens is 37,500 pico-USD 
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 NANO_PER_USD = 1_000_000_000
 PICO_PER_NANO = 1_000
+
+_EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
+"""Our own: the application whose thread we are on may have set another precision, or traps."""
 
 
 def nanousd(usd: Decimal | float | int | str) -> int:
@@ -18,19 +21,20 @@ def nanousd(usd: Decimal | float | int | str) -> int:
     """
     try:
         amount = usd if isinstance(usd, Decimal) else Decimal(str(usd))
-        return int((amount * NANO_PER_USD).to_integral_value(ROUND_HALF_EVEN))
+        return int(_EXACT.multiply(amount, NANO_PER_USD).to_integral_value(ROUND_HALF_EVEN, _EXACT))
     except (ArithmeticError, ValueError) as error:
         raise ValueError(f"{usd!r} is not an amount of money in USD") from error
 
 
 def usd(amount_nanousd: int) -> Decimal:
     """Exact amount in USD of an integer number of nano-USD."""
-    return Decimal(amount_nanousd).scaleb(-9)
+    return Decimal(amount_nanousd).scaleb(-9, _EXACT)
 
 
 def picousd_per_token(usd_per_mtok: Decimal | float | str) -> int:
     """Price of one token in pico-USD, from the usual price in USD per million tokens."""
-    return int((Decimal(str(usd_per_mtok)) * 1_000_000).to_integral_value(ROUND_HALF_EVEN))
+    per_mtok = Decimal(str(usd_per_mtok))
+    return int(_EXACT.multiply(per_mtok, 1_000_000).to_integral_value(ROUND_HALF_EVEN, _EXACT))
 
 
 def nano_from_pico(amount_picousd: int) -> int:
