@@ -60,7 +60,7 @@ _WEIGHTS: dict[str, tuple[float, ...]] = {
              .6708, 1.2378, 0, 1.8767),
 }  # fmt: skip
 
-_CLAUDE_NEW = re.compile(r"claude-(?:\w+-)?(?:4[.-][789]|4[.-]1\d|[5-9])")
+_CLAUDE_NEW = re.compile(r"claude-(?:[a-z]+-)?(?:4[.-][789]|4[.-]1\d|[5-9])")
 
 
 @lru_cache(maxsize=256)
