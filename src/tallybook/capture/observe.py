@@ -37,7 +37,6 @@ class Observation:
     __slots__ = (
         "_done", "_is_stream", "asked", "base_url", "call_id", "format", "is_batch", "may_repeat", "prompt_bytes",
         "prompt_digest", "provider", "recorder", "response", "retries", "scope", "source", "started_ns", "started_us",
-        "tools",
     )  # fmt: skip
 
     def __init__(
@@ -146,7 +145,8 @@ class Observation:
             ),
             scope.name, self.provider, parsed.response_model, parsed.response_id, scope.run_id, scope.parent_id,
             None if ttft_us is None else ttft_us / 1000, status, parsed.error_type, http_status,
-            scope.environment or settings.environment, scope.tags, metadata, self._tools(parsed.tool_calls),
+            scope.environment or settings.environment, scope.tags, metadata,
+            self._tools(parsed.tool_calls) if parsed.tool_calls else (),
             parsed.finish_reasons, parsed.service_tier, self.base_url, self._is_stream, self.is_batch,
             self.may_repeat, self.retries, self.source, usage.requests, usage.quantities, parsed.usage_raw,
             self.asked.parameters, self.prompt_bytes, None if text is None else len(text), None, None, flags,
@@ -154,11 +154,25 @@ class Observation:
         if recorder.keeps_bodies:
             self._bodies(line, text)
         recorder.line(line)
+        if parsed.further:
+            self._further(parsed, line)
+
+    def _further(self, parsed: Parsed, line: Line) -> None:
+        """Usage of other models inside the call (an advisor, an image tool) is billed beside it: records of its own."""
+        for part in parsed.further:
+            self.recorder.line(
+                msgspec.structs.replace(
+                    line, call_id=self.recorder.new_id(self.started_us), name=part.name or line.name,
+                    model=part.model, response_model=part.model, response_id=None, parent_id=self.call_id,
+                    tokens=tokens_of(part.usage), usage_raw=part.usage_raw, cost_usd=None, tool_calls=(),
+                    requests=part.usage.requests, quantities=part.usage.quantities, prompt_hash=None,
+                    response_hash=None, prompt_chars=None, response_chars=None, prompt_preview=None,
+                    response_preview=None, duration_ms=None, ttft_ms=None, flags=("part_of_call",),
+                )
+            )  # fmt: skip
 
     def _tools(self, tool_calls: tuple[ToolCall, ...]) -> tuple[Tool, ...]:
         """Tool calls as a line has them; arguments and results are content and follow the switch for responses."""
-        if not tool_calls:
-            return ()
         if self.recorder.settings.responses != "full":
             return tuple([Tool(t.name, t.id, None, None, None, t.error, t.server_side) for t in tool_calls])
         redact = self.recorder.redact
@@ -174,6 +188,8 @@ class Observation:
         """The usage to record: as told, else estimated for an answer that was at least begun, and flagged so."""
         usage = parsed.usage
         flags = parsed.flags
+        if usage is not None and parsed.is_complete and not self.asked.quantities:
+            return usage, flags
         if usage is None:
             began = parsed.text or parsed.reasoning_chars or parsed.tool_calls
             if self._is_stream and (began or status in ("incomplete", "cancelled")):
