@@ -250,3 +250,19 @@ def test_the_parts_are_never_negative_and_add_up_to_the_total_for_any_usage() ->
             continue
         assert all(part is not None and part >= 0 for part in parts(cost)), (rate, usage, cost)
         assert sum(part or 0 for part in parts(cost)) == cost.total_nanousd
+
+
+def test_a_request_that_was_turned_away_costs_nothing_and_says_so() -> None:
+    refused = Call(call_id="c", started_at_us=0, provider="openai", model="gpt-4o", status="error", http_status=429)
+    cost = cost_of(refused, [RATE])
+    assert (cost.status, cost.total_nanousd, cost.reasons) == ("free", 0, ("not_billed",))
+
+
+def test_a_failure_with_usage_or_without_an_answer_is_not_taken_for_free() -> None:
+    cut = Call(call_id="c", started_at_us=0, model="gpt-4o", status="error", http_status=200)
+    assert cost_of(cut, [RATE]).status == "unpriced"
+    used = Call(
+        call_id="c", started_at_us=0, model="gpt-4o", status="error", http_status=500,
+        usage=Usage(input_tokens=10, output_tokens=1),
+    )  # fmt: skip
+    assert cost_of(used, [RATE]).status == "priced"

@@ -2,7 +2,9 @@
 
 The lake renders the same rules in SQL; both must agree to the last nano-USD. The rules, in order:
 
-1. A cost stated by the provider or the caller (`status` reported) is kept as it is.
+1. A cost stated by the provider or the caller (`status` reported) is kept as it is. A request that the provider
+   answered with an HTTP error, and without usage, was not billed: `free`, 0, `not_billed` (providers bill what they
+   process; a 429 or 529 is turned away before that).
 2. The rate in force is that with `since_us <= started_at_us < until_us` and the highest `above_input_tokens`
    below the call's input (`input_tokens > above_input_tokens`; 0 always matches, and an unknown input counts as 0).
 3. A free rate costs 0: `free`.
@@ -38,6 +40,7 @@ from tallybook.prices.base import Key, Rate
 
 USAGE_MISSING = "usage_missing"
 UNKNOWN_MODEL = "unknown_model"
+NOT_BILLED = "not_billed"
 NO_PRICE_FOR = "no_price_for:"
 """Followed by a token part as in the journal's `tokens` (`cache_write_1h`), or by a tool's kind."""
 PARTS_EXCEED_INPUT = "parts_exceed_input"
@@ -115,6 +118,11 @@ def cost_of(call: Call, rates: Sequence[Rate]) -> Cost:
     if call.cost is not None and call.cost.status == "reported":
         return call.cost
     use = call.usage
+    if is_refused(call):
+        return Cost(
+            status="free", total_nanousd=0, input_nanousd=0, cache_read_nanousd=0, cache_write_nanousd=0,
+            output_nanousd=0, tools_nanousd=0, reasons=(NOT_BILLED,),
+        )  # fmt: skip
     rate = rate_at(rates, call.started_at_us, use.input_tokens)
     if rate is not None and rate.is_free:
         return Cost(
@@ -129,6 +137,16 @@ def cost_of(call: Call, rates: Sequence[Rate]) -> Cost:
     if missing:
         return Cost(price=rate.price, reasons=missing)
     return _priced(call, rate)
+
+
+def is_refused(call: Call) -> bool:
+    """Whether the provider turned the request away with an HTTP error and told no usage."""
+    return (
+        call.status == "error"
+        and (call.http_status or 0) >= 400
+        and call.usage.input_tokens is None
+        and call.usage.output_tokens is None
+    )
 
 
 def _missing_sides(use: Usage, rate: Rate) -> tuple[str, ...]:
