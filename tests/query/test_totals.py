@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tallybook.model.question import Filter
+from tallybook.model.question import Answer, Filter, Question
 from tallybook.query.compare import beside, change
 from tallybook.query.span import between, current, everything, last_days
 from tallybook.query.totals import Scope, groups, head, shared, total
+from tallybook.store.base import Warned
 from tallybook.store.memory import MemoryStore
 
 from .company import NOW_US, call, company
@@ -69,3 +70,21 @@ def test_change_is_relative_and_unknown_without_a_base() -> None:
     assert change(150, 100) == 0.5
     assert change(None, 100) is None
     assert change(5, 0) is None
+
+
+def test_what_the_store_remarks_is_told_once_with_the_report() -> None:
+    class Forgetful(MemoryStore):
+        def ask(self, question: Question) -> Answer:
+            return super().ask(question)._replace(warnings=("the calls of 2026-01-01 were removed",))
+
+        def warnings(self) -> list[Warned]:
+            return [Warned("2026-11-20/telemetry.jsonl", 17, "zero bytes")]
+
+    store = Forgetful()
+    store.append([call("2026-11-22T10:00", "x", None)])
+    month = scope()
+    whole = total(store, month.within(Filter("model", "eq", "x")))
+    assert head(store, month, whole.totals).warnings == [
+        "2026-11-20/telemetry.jsonl: set aside at byte 17: zero bytes",
+        "the calls of 2026-01-01 were removed",
+    ]

@@ -47,6 +47,7 @@ def demo(host: Host, seed: int, days: int, scale: float, folder: Path | None) ->
         scale=scale,
         progress=lambda done, _: progress.at(done),
     )
+    host.tend(host.settings(place))
     progress.done()
     name = shlex.quote(str(place))
     host.say(

@@ -83,8 +83,13 @@ def below(head: Head, page: Page) -> Iterator[str]:
     found = [*coverage(head.coverage, page)]
     if head.compared is not None:
         found.extend(page.dim(line) for line in wrap(f"Compared with {head.compared.label}.", page.width, "  "))
-    for warning in head.warnings:
-        found.extend(page.warn(line) for line in wrap(f"Warning: {clean(warning)}", page.width, "  "))
+    found.extend(warnings(head.warnings, page))
     if found:
         yield ""
         yield from found
+
+
+def warnings(found: Sequence[str], page: Page) -> Iterator[str]:
+    """What was set aside or is no longer known."""
+    for warning in found:
+        yield from (page.warn(line) for line in wrap(f"Warning: {clean(warning)}", page.width, "  "))

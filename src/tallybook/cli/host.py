@@ -33,6 +33,8 @@ class Host:
     out: TextIO
     err: TextIO
     err_page: Page
+    tend: Callable[[Settings], None] = lambda _: None
+    """What is done for the ledger after an answer."""
 
     def say(self, text: str = "") -> None:
         """One line of the answer."""
@@ -54,7 +56,13 @@ def _open(settings: Settings) -> CallStore:
 def real() -> Host:
     """This process: its environment, standard streams and clock."""
     environ = os.environ
-    return Host(
+
+    def tend(settings: Settings) -> None:
+        from tallybook.cli.tend import tend as seal_if_due  # here, because it needs this module
+
+        seal_if_due(host, settings)
+
+    host = Host(
         settings=lambda folder: config.load(folder=folder),
         open_store=_open,
         now_us=lambda: time.time_ns() // 1000,
@@ -63,4 +71,6 @@ def real() -> Host:
         out=sys.stdout,
         err=sys.stderr,
         err_page=page_of(sys.stderr, environ),
+        tend=tend,
     )
+    return host

@@ -69,6 +69,7 @@ def lines(found: Tools, page: Page) -> Iterator[str]:
         table.append(Row((*labels, *_figures(row, share, found, page))))
     table.append(Row(("Total", *("",) * (len(names) - 1), *_figures(found.total, "", found, page)), "total"))
     yield from table_lines(columns, table, page)
+    yield from heading.warnings(found.warnings, page)
 
 
 def _figures(row: dict[str, int], share: str, found: Tools, page: Page) -> tuple[str, ...]:

@@ -227,6 +227,7 @@ def report(
                 function(view, **given)
             finally:
                 view.close()
+            view.host.tend(view.settings)
 
         wrapped: Command = folder_option(run)
         if has_format:

@@ -54,7 +54,7 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
 
 def blocks(store: CallStore, scope: Scope, *, hours: int = HOURS, with_gaps: bool = True) -> Blocks:
     """The report. The active window is the one that contains now."""
-    in_utc = Scope(span=scope.span._replace(zone="UTC"), filters=scope.filters, rates=scope.rates)
+    in_utc = scope.during(scope.span._replace(zone="UTC"))
     whole = total(store, scope)
     by_hour = groups(store, in_utc, (), ("first_at_us", "last_at_us"), grain="hour") if whole.totals.calls else []
     models = _models(store, in_utc) if by_hour else {}

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tallybook.config import Settings
-from tallybook.journal.layout import KINDS, segments
 from tallybook.model.errors import StorageError
 from tallybook.model.limits import SEAL_BYTES, SEAL_SEGMENTS
 from tallybook.query.finding import Finding
 from tallybook.store.base import Warned
+from tallybook.store.lake.manifest import snapshot
 from tallybook.store.open import refuse_network
 
 LOW_BYTES = 1_000_000_000
@@ -132,20 +132,24 @@ def _size(settings: Settings) -> Iterator[Finding]:
 
 
 def _backlog(folder: Path) -> Iterator[Finding]:
+    try:
+        hot = snapshot(folder).hot
+    except StorageError as error:
+        yield Finding(check="backlog", grade="bad", text=str(error), remedy=error.hint)
+        return
     count = size = 0
-    for kind in KINDS:
-        for segment in segments(folder, kind):
-            try:
-                size += segment.path.stat().st_size
-            except FileNotFoundError:
-                continue  # Sealed and removed while we looked.
-            count += 1
+    for path in (path for paths in hot.values() for path in paths):
+        try:
+            size += (folder / path).stat().st_size
+        except FileNotFoundError:
+            continue  # Sealed and removed while we looked.
+        count += 1
     is_much = size > BACKLOG * SEAL_BYTES or count > BACKLOG * SEAL_SEGMENTS
     yield Finding(
         check="backlog",
         grade="warn" if is_much else "good",
         text=f"{count:,} journal files with {_size_text(size)} wait to be sealed",
-        remedy="questions are slow until they are; `tallybook prune` seals, as does the server" if is_much else None,
+        remedy="every report seals them afterwards, so something prevents it: run one and see" if is_much else None,
         facts={"segments": count, "bytes": size},
     )
 

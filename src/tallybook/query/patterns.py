@@ -44,6 +44,7 @@ def patterns(store: CallStore, scope: Scope, *, top: int = TOP, by: str = "task"
             since_us=scope.span.since_us, until_us=scope.span.until_us, zone=scope.span.zone,
         )
     )  # fmt: skip
+    scope.hear(answer.warnings)
     heat = [[0] * 24 for _ in range(7)]
     for day, hour, calls in answer.rows:
         heat[int(day)][int(hour)] += calls

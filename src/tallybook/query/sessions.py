@@ -64,7 +64,7 @@ def sessions(store: CallStore, scope: Scope, *, sort: Sort = "last", limit: int 
 def _names(store: CallStore, scope: Scope, dimension: str, shown: tuple[str, ...]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     if shown:
-        of_shown = Scope(span=scope.span, filters=(*scope.filters, Filter("session_id", "in", shown)))
+        of_shown = scope.within(Filter("session_id", "in", shown))
         for group in groups(store, of_shown, ("session_id", dimension), order=(("calls", "desc"),)):
             if group.by[dimension] is not None:
                 found.setdefault(group.by["session_id"], []).append(group.by[dimension])

@@ -25,6 +25,7 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     dimensions: list[str]
     total: dict[str, Any]
     tools: list[dict[str, Any]]
+    warnings: list[str] = []
 
 
 def tools(store: CallStore, scope: Scope, by: Sequence[str] = ("tool",), *, top: int | None = None) -> Tools:
@@ -43,8 +44,16 @@ def tools(store: CallStore, scope: Scope, by: Sequence[str] = ("tool",), *, top:
             source="tool_calls", measures=MEASURES, dimensions=dimensions, filters=scope.filters,
             since_us=scope.span.since_us, until_us=scope.span.until_us, zone=scope.span.zone, limit=limit,
         )  # fmt: skip
-        return store.ask(question).dicts()
+        answer = store.ask(question)
+        scope.hear(answer.warnings)
+        return answer.dicts()
 
+    total, rows = ask(())[0], ask(tuple(by), top)
     return Tools(
-        span=scope.span, filters=told(scope.filters), dimensions=list(by), total=ask(())[0], tools=ask(tuple(by), top)
+        span=scope.span,
+        filters=told(scope.filters),
+        dimensions=list(by),
+        total=total,
+        tools=rows,
+        warnings=[warned.reason for warned in store.warnings()] + scope.heard,
     )

@@ -68,6 +68,12 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     span: Span
     filters: tuple[Filter, ...] = ()
     rates: Rates | None = None
+    heard: list[str] = []
+    """What the store remarked on its answers (days that it no longer knows …), shared by all scopes made of this one."""
+
+    def hear(self, remarks: Sequence[str]) -> None:
+        """Keep remarks of the store, each once."""
+        self.heard.extend(remark for remark in remarks if remark not in self.heard)
 
     @property
     def currency(self) -> str:
@@ -76,11 +82,11 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
     def within(self, *filters: Filter) -> Scope:
         """This scope with further filters."""
-        return Scope(span=self.span, filters=(*self.filters, *filters), rates=self.rates)
+        return Scope(span=self.span, filters=(*self.filters, *filters), rates=self.rates, heard=self.heard)
 
     def during(self, span: Span) -> Scope:
         """This scope over another span."""
-        return Scope(span=span, filters=self.filters, rates=self.rates)
+        return Scope(span=span, filters=self.filters, rates=self.rates, heard=self.heard)
 
     def day_of(self, unix_us: int) -> date:
         """The reporting zone's day of a moment, whose rate a single amount is converted at."""
@@ -144,6 +150,7 @@ def groups(
     )
     keys = len(dimensions) + (grain is not None)
     answer = store.ask(question)
+    scope.hear(answer.warnings)
     amounts = None if scope.rates is None else _amounts(store, scope, question, keys, answer.rows)
     found = []
     for row in answer.rows:
@@ -220,6 +227,7 @@ def head(store: CallStore, scope: Scope, whole: Totals, compared: Span | None = 
                 since_us=scope.span.since_us, until_us=scope.span.until_us, zone=scope.span.zone,
             )
         )  # fmt: skip
+        scope.hear(answer.warnings)
         for model, status, count in answer.rows:
             if count and status == "ok":
                 unpriced[model] = count
@@ -245,6 +253,7 @@ def _warnings(store: CallStore, scope: Scope) -> list[str]:
     for warned in store.warnings():
         at = "" if warned.offset is None else f" at byte {warned.offset}"
         found.append(f"{warned.path}: set aside{at}: {warned.reason}")
+    found.extend(scope.heard)
     if scope.rates is not None:
         end_us = min(scope.span.until_us or scope.span.now_us, scope.span.now_us)
         stale = scope.rates.stale_on(scope.day_of(end_us - 1))
