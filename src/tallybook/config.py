@@ -30,27 +30,41 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting, resolved. Sizes and ages carry their unit."""
 
     folder: Path
+    """Where everything is kept: an existing `.llm-telemetry/` here or above, else the user's data folder."""
     enabled: bool = True
     """The one switch that turns everything off."""
     prompts: Bodies = "none"
+    """`preview` keeps the first 1,000 characters of a prompt, `full` the whole; hashes are always kept."""
     responses: Bodies = "none"
+    """The same for responses, and with `full` for the arguments of tool calls."""
     fsync: Fsync = "never"
     """`always`: each record survives power loss, at the cost of one fsync a call."""
     stream_usage: StreamUsage = "auto"
     """`auto` asks OpenAI-shaped streams for their usage and hides the extra chunk from a caller who did not."""
     redact: bool = True
+    """Takes API keys, tokens, e-mail addresses and card numbers out of texts before they are written."""
     redact_patterns: tuple[str, ...] = ()
     """Further regular expressions whose matches are replaced before writing."""
     project: str | None = None
+    """Project of calls that name none; else the name of the git root or of the working directory."""
     environment: str | None = None
+    """`production`, `staging` … of calls that name none."""
     user_id: str | None = None
+    """User of calls that name none."""
     retention_days: int = RETENTION_DAYS
+    """Calls older than so many days may be removed by `prune`; their totals stay."""
     body_retention_days: int | None = None
+    """The same for prompts and responses, which may go earlier than the figures; without it, `retention_days`."""
     storage_max_mb: int = STORAGE_MAX_MB
+    """Beyond this size the oldest days may be removed by `prune`, bodies first; their totals stay."""
     timezone: str | None = None
+    """Zone of reports, as `Europe/Paris`; else the machine's own."""
     currency: str = "USD"
+    """Currency that reports are shown in; needs `rates_file` unless it is USD."""
     prices_file: Path | None = None
+    """Own prices and discounts, see docs/prices.md; else `prices.toml` in the folder where there is one."""
     rates_file: Path | None = None
+    """Dated exchange rates as CSV with the header `date,currency,per_usd`."""
 
 
 class Name(NamedTuple):

@@ -1,0 +1,118 @@
+"""Writes the parts of the documentation that follow from the code, between their marks.
+
+    ./dev docs            refresh them
+    ./dev docs --check    tell which are stale, and exit 1 if any is
+
+A part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`; what is outside is written by hand.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import click
+
+from tallybook import config
+from tallybook.cli.main import COMMANDS, cli
+from tallybook.config import NAMES, Settings
+from tallybook.store.lake import schema
+
+ROOT = Path(__file__).resolve().parent.parent
+_PART = re.compile(r"(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def field_notes(path: Path, class_name: str) -> dict[str, str]:
+    """The text behind each field of a class."""
+    body = next(
+        node.body
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name == class_name
+    )
+    notes: dict[str, str] = {}
+    for field, after in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(after, ast.Expr):
+            assert isinstance(after.value, ast.Constant)
+            notes[field.target.id] = " ".join(str(after.value.value).split())
+    return notes
+
+
+def _default(name: str) -> str:
+    defaults = dict(zip(Settings.__struct_fields__[::-1], Settings.__struct_defaults__[::-1], strict=False))
+    value = defaults.get(name)
+    if value is None or value == () or name == "folder":
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def settings() -> str:
+    """The table of settings."""
+    notes = field_notes(Path(config.__file__), "Settings")
+    rows = [
+        (
+            f"`{name.variable}`",
+            f"`{name.seed}`" if name.seed else "",
+            f"`{'dir' if name.field == 'folder' else name.field}`",
+            _default(name.field),
+            notes[name.field],
+        )
+        for name in sorted(NAMES, key=lambda name: name.variable)
+    ]
+    return _table(("variable", "also read as", "in `tallybook.toml`", "default", "meaning"), rows)
+
+
+def commands() -> str:
+    """The help text of every command."""
+    text = ""
+    for title, section in COMMANDS.items():
+        text += f"## {title}\n\n"
+        for name in section:
+            context = click.Context(cli, info_name="tallybook")
+            command = cli.get_command(context, name)
+            assert command is not None
+            inner = click.Context(command, info_name=name, parent=context, max_content_width=100, terminal_width=100)
+            text += f"### {name}\n\n```text\n{command.get_help(inner).rstrip()}\n```\n\n"
+    return text
+
+
+def columns() -> str:
+    """The columns of `calls` in the lake."""
+    rows = [(f"`{column.name}`", column.type) for column in schema.COLUMNS]
+    rows += [(f"`{name}`", kind) for name, kind in schema.COST_COLUMNS]
+    return _table(("column", "type"), rows)
+
+
+PARTS: Mapping[str, Callable[[], str]] = {"settings": settings, "commands": commands, "columns": columns}
+
+
+def refreshed(text: str) -> str:
+    """A document with its generated parts anew. Raises KeyError for a part that nothing makes."""
+    return _PART.sub(lambda match: f"{match.group(1)}{PARTS[match.group(2)]()}{match.group(3)}", text)
+
+
+def main() -> int:
+    """Refresh or check all documents."""
+    stale = []
+    for path in sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]):
+        text = path.read_text(encoding="utf-8")
+        new = refreshed(text)
+        if new != text:
+            stale.append(path.relative_to(ROOT).as_posix())
+            if "--check" not in sys.argv:
+                path.write_text(new, encoding="utf-8")
+    for name in stale:
+        print(f"{name}: {'stale; run ./dev docs' if '--check' in sys.argv else 'refreshed'}")
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

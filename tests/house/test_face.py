@@ -1,0 +1,25 @@
+"""The public face, pinned: a name that appears or goes away is a decision."""
+
+from __future__ import annotations
+
+import tallybook
+import tallybook.testing
+
+FACE = [
+    "LocalStorage", "__version__", "agent", "configure", "flush", "get_today_stats", "instrument", "is_instrumented",
+    "query_by_date_range", "run", "step", "store_telemetry", "tag", "tool", "track", "uninstrument",
+]  # fmt: skip
+TESTING = [
+    "FaultyDisk", "FrozenClock", "ReplayServer", "Scenario", "SequentialIds", "TemporaryLedger", "temporary_ledger",
+]  # fmt: skip
+
+
+def test_the_public_face_is_what_it_was() -> None:
+    assert tallybook.__all__ == sorted(tallybook.__all__) == FACE
+    assert tallybook.testing.__all__ == sorted(tallybook.testing.__all__) == TESTING
+
+
+def test_every_public_name_is_there() -> None:
+    for module in (tallybook, tallybook.testing):
+        assert [name for name in module.__all__ if not hasattr(module, name)] == []
+        assert set(module.__all__) <= set(dir(module))
