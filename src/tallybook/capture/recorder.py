@@ -80,7 +80,7 @@ class Recorder:
             data = encode_line(line)
         if len(data) > RECORD_BYTES:
             data = encode_line(_cut(line))
-        self.write(data)
+        self._append(self._telemetry, data)
 
     def write(self, line: bytes) -> None:
         """Append a finished telemetry line."""

@@ -26,9 +26,9 @@ its tags. `hour_of_day` (0-23) and `day_of_week` (0 = Monday) are in the questio
 TOOL_DIMENSIONS = ("tool", "server_side", "project", "provider", "model", "agent_name", "user_id", "run_id")
 
 MEASURES = (
-    "calls", "errors", "input_tokens", "output_tokens", "total_tokens", "cache_read_tokens",
-    "cache_write_tokens", "reasoning_tokens", "cost_nanousd", "priced_calls", "unpriced_calls", "estimated_calls",
-    "users", "runs", "sessions", "duration_avg_us", "duration_p50_us", "duration_p95_us", "duration_p99_us", "duration_max_us",
+    "calls", "errors", "input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens",
+    "reasoning_tokens", "cost_nanousd", "priced_calls", "unpriced_calls", "estimated_calls", "users", "runs",
+    "sessions", "duration_avg_us", "duration_p50_us", "duration_p95_us", "duration_p99_us", "duration_max_us",
     "duration_sum_us", "ttft_p50_us", "ttft_p95_us", "tool_calls", "first_at_us", "last_at_us",
 )  # fmt: skip
 """Measures of calls. Sums ignore unknown values; `cost_nanousd` is the sum over priced calls, or `None` when none is,

@@ -106,6 +106,11 @@ def counted(raw: Mapping[str, Any], model: str | None = None) -> Counted:
     plain = _plainly(raw)
     if plain is not None:
         return Counted(plain)
+    return _counted(raw, model)
+
+
+def _counted(raw: Mapping[str, Any], model: str | None) -> Counted:
+    """The long way, for usage objects of any host."""
     get = raw.get
     asked = get("prompt_tokens")
     said = get("completion_tokens")

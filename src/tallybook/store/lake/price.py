@@ -157,7 +157,8 @@ def _amounts_sql(table: str) -> str:
     return f"""
 SELECT t.*, {_REFUSED} AS refused, CASE WHEN refused THEN NULL ELSE c.price END AS price_text,
     coalesce(c.is_free, false) OR refused AS is_free, c.request_nanousd, c.estimated, c.input AS base_in,
-    c.output AS base_out, c.provider IS NOT NULL AS found, {_tokens("cache_read", "cache_write_5m", "cache_write_1h")} AS cached_tokens,
+    c.output AS base_out, c.provider IS NOT NULL AS found,
+    {_tokens("cache_read", "cache_write_5m", "cache_write_1h")} AS cached_tokens,
     {in_tokens} AS in_apart, {out_tokens} AS out_apart,
     coalesce(input_tokens, 0) - cached_tokens - in_apart AS in_rest, coalesce(output_tokens, 0) - out_apart AS out_rest,
     {in_amount} + greatest(in_rest, 0) * coalesce(c.input, 0) AS fresh,
@@ -207,8 +208,10 @@ def priced_sql(table: str, columns: str = "*") -> str:
         "tools_cost_nanousd": "tools_amount",
     }
     parts = ",\n    ".join(f"TRY_CAST({part.format(sql)} AS BIGINT) AS {name}" for name, sql in cut.items())
-    reasons = "concat_ws('\",\"', CASE WHEN refused THEN 'not_billed' END, unpriced, " \
-              "nullif(CASE WHEN certain THEN '' ELSE lacks END, ''), nullif(CASE WHEN certain THEN '' ELSE doubts END, ''))"  # fmt: skip
+    reasons = (
+        "concat_ws('\",\"', CASE WHEN refused THEN 'not_billed' END, unpriced, "
+        "nullif(CASE WHEN certain THEN '' ELSE lacks END, ''), nullif(CASE WHEN certain THEN '' ELSE doubts END, ''))"
+    )
     return f"""
 SELECT {columns} FROM (SELECT * EXCLUDE (price_text, is_free, request_nanousd, estimated, base_in, base_out, found,
         cached_tokens, in_apart, out_apart, in_rest, out_rest, fresh, read_amount, write_amount, out_amount,
