@@ -19,6 +19,8 @@ from typing import NamedTuple
 import msgspec
 
 from tallybook.ingest.follow import follow
+from tallybook.ingest.summarise import NAME as SUMMARY_NAME
+from tallybook.ingest.summarise import write_summary
 from tallybook.journal.layout import Kind
 from tallybook.journal.lock import try_lock
 from tallybook.journal.writer import SEALING
@@ -125,6 +127,8 @@ def seal(
         finally:
             sealer.close()
         count = sum(len(paths) for paths in taken.values())
+        if count or compacted or not (folder / SUMMARY_NAME).exists():
+            write_summary(folder, int(now * 1_000_000), disk)
         return Sealed(calls, count, len(manifest.files) - before, compacted)
 
 

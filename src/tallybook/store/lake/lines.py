@@ -106,8 +106,8 @@ class Lines:
         self.found: dict[tuple[str, int], Warned] = {}
         self.bad: dict[str, list[Bad]] = {}
 
-    def load(self, table: str, paths: Sequence[str], columns: Iterable[str], prices: Prices | None) -> int:
-        """Make the temporary table `table` of `columns` from segments (relative paths); the number of calls.
+    def load(self, table: str, paths: Sequence[str], columns: Iterable[str]) -> bool:
+        """Make the temporary table `table` of `columns` from segments (relative paths); True when `price` must follow.
 
         Columns `call_id`, `started_at` and what deduplication needs are always there. Raises FileNotFoundError when a
         segment is gone, so that the caller takes a new view of the folder.
@@ -125,17 +125,38 @@ class Lines:
             self._read(table, paths, wanted, is_priced)
             self._con.execute(f"DELETE FROM {table} WHERE call_id IS NULL OR started_at IS NULL")
         self._merge(table, paths, wanted, is_priced)
-        if is_priced:
-            load_cells(self._con, table, prices)
-            self._con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {priced_sql(table)}")
-        row = self._con.execute(f"SELECT count(*) FROM {table}").fetchone()
-        return int(row[0]) if row else 0
+        return is_priced
+
+    def price(self, table: str, prices: Prices | None) -> None:
+        """Make `table` a view of its rows with the columns of the cost beside them.
+
+        The costs stand in a table of their own in the same order (copying sixty columns costs more than pricing).
+        """
+        load_cells(self._con, table, prices)
+        inputs = ", ".join((*PRICE_INPUTS, "stated_nanousd", "rowid AS place"))
+        costs = ", ".join(name for name, _ in COST_COLUMNS)
+        priced = priced_sql(f"(SELECT {inputs} FROM {table})", f"{costs}, place")
+        self._con.execute(
+            f"CREATE OR REPLACE TEMP TABLE {table}_costs AS SELECT {costs} FROM ({priced}) ORDER BY place"
+        )
+        self._con.execute(f"ALTER TABLE {table} RENAME TO {table}_lines")
+        self._con.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM {table}_lines POSITIONAL JOIN {table}_costs")
+
+    def _drop(self, table: str) -> None:
+        """Remove a table, or the view that stands for it."""
+        kinds = self._con.execute(
+            "SELECT table_type FROM information_schema.tables WHERE table_name = ?", [table]
+        ).fetchall()
+        for (kind,) in kinds:
+            self._con.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {table}")
 
     def _read(self, table: str, paths: Sequence[str], wanted: set[str], is_priced: bool) -> None:
         """One pass of read_json with just the keys that the wanted columns follow from."""
         chosen = {name: COLUMN_SQL[name] for name in COLUMN_SQL if name in wanted}
         select = ", ".join(f"{sql} AS {name_sql(name)}" for name, sql in chosen.items())
         stated = f", {_STATED} AS stated_nanousd" if is_priced else ""
+        for name in (table, f"{table}_lines", f"{table}_costs"):
+            self._drop(name)
         tools = ", tool_calls" if "tool_calls" in wanted else ""
         try:
             self._con.execute(

@@ -38,6 +38,13 @@ _MEMORY = "700MB"
 HOT = "hot"
 HOT_TOOLS = "hot_tools"
 HOT_STEPS = "hot_steps"
+_USUAL = frozenset((
+    "call_id", "day", "started_at", "duration_us", "ttft_us", "project", "environment", "operation", "name",
+    "provider", "model", "requested_model", "response_model", "run_id", "session_id", "user_id", "agent_name",
+    "status", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens",
+    "cache_write_1h_tokens", "reasoning_tokens", "tool_call_count", "cost_nanousd", "cost_status",
+))  # fmt: skip
+"""Columns that most questions ask for."""
 _TOOL_INPUTS = (
     "tool_calls", "day", "project", "provider", "model", "agent_name", "user_id", "run_id", "session_id",
 )  # fmt: skip
@@ -52,7 +59,7 @@ def connect() -> duckdb.DuckDBPyConnection:
         ":memory:",
         config={"memory_limit": _MEMORY, "temp_directory": str(spill), "autoinstall_known_extensions": "false"},
     )
-    con.execute("SET TimeZone='UTC'; SET parquet_metadata_cache=true; SET preserve_insertion_order=false")
+    con.execute("SET TimeZone='UTC'; SET parquet_metadata_cache=true")
     return con
 
 
@@ -66,8 +73,9 @@ class View(NamedTuple):
 class Reader:
     """A connection, and the folder's files as relations on it. Not safe for several threads at once."""
 
-    def __init__(self, folder: Path, prices: Prices | None) -> None:
+    def __init__(self, folder: Path, prices: Prices | None, *, with_hot: bool = True) -> None:
         self.folder = folder
+        self._with_hot = with_hot
         self.prices = prices
         self._con: duckdb.DuckDBPyConnection | None = None
         self._lines: Lines | None = None
@@ -116,7 +124,7 @@ class Reader:
         if self._aside:
             kept = tuple(file for file in manifest.files if file.path not in self._aside)
             manifest = msgspec.structs.replace(manifest, files=kept)
-        return View(manifest, snap.hot)
+        return View(manifest, snap.hot if self._with_hot else {})
 
     def _explained(self, view: View, error: duckdb.Error) -> bool:
         """Whether the failure came from a file that is gone (a new view helps) or damaged (it is set aside)."""
@@ -165,13 +173,18 @@ class Reader:
         if state == self._hot_state and wanted <= self._hot_columns:
             return True
         self._forget_hot()
+        # Parsing the lines costs most, a further column little: one load serves a whole report, and what was made on
+        # the table before (views, tools) still finds its columns.
+        wanted |= _USUAL | self._hot_columns
         if view.manifest.is_rebuilt or any(file.is_mixed for file in view.manifest.of("calls")):
             wanted |= _IDENTITY
-        self.lines.load(HOT, paths, wanted, self.prices)
+        is_priced = self.lines.load(HOT, paths, wanted)
         if not self._without_sealed(view, wanted):
             wanted |= _IDENTITY
-            self.lines.load(HOT, paths, wanted, self.prices)
+            self.lines.load(HOT, paths, wanted)
             self._without_sealed(view, wanted)
+        if is_priced:
+            self.lines.price(HOT, self.prices)
         self._hot_state, self._hot_columns = state, wanted
         return True
 
@@ -249,6 +262,7 @@ class Reader:
         since_us: int | None = None,
         until_us: int | None = None,
         files: Sequence[File] | None = None,
+        with_hot: bool = True,
     ) -> str:
         """The relation of tool uses (`schema.TOOL_COLUMNS`)."""
         names = sorted({"call_id", *columns})
@@ -257,7 +271,7 @@ class Reader:
         parts = []
         if chosen:
             parts.append(f"SELECT {select} FROM read_parquet({files_sql([self.path(file) for file in chosen])})")
-        if self.hot_tools(view):
+        if with_hot and self.hot_tools(view):
             parts.append(f"SELECT {select} FROM {HOT_TOOLS}")
         if not parts:
             definition = ", ".join(f"{name} {type_}" for name, type_ in TOOL_COLUMNS)

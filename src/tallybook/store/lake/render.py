@@ -6,7 +6,7 @@ where these rows come from, files or hot lines, it does not know.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -299,10 +299,16 @@ def order_sql(question: Question) -> str:
     return (f" ORDER BY {', '.join(keys)}" if keys else "") + limit
 
 
-def question_sql(question: Question, relation: str, local: Local) -> tuple[str, list[Any]]:
-    """The whole SELECT over the rows of `relation`, and its parameters."""
+Fragments = Callable[[str], str]
+
+
+def question_sql(
+    question: Question, relation: str, local: Local, measure: Fragments | None = None, with_span: bool = True
+) -> tuple[str, list[Any]]:
+    """The whole SELECT over the rows of `relation`, and its parameters. `measure` renders other rows than calls."""
     params: list[Any] = []
-    where = where_sql(question.filters, question.since_us, question.until_us, local, params, question.source)
+    since_us, until_us = (question.since_us, question.until_us) if with_span else (None, None)
+    where = where_sql(question.filters, since_us, until_us, local, params, question.source)
     rows = f"SELECT * FROM ({relation}) WHERE {where}"
     if "tag" in question.dimensions:
         rows = (
@@ -321,7 +327,7 @@ def question_sql(question: Question, relation: str, local: Local) -> tuple[str, 
         outer.append(f"d{index} AS {name_sql(name)}")
         groups.append(f"d{index}")
     for index, name in enumerate(question.measures):
-        inner.append(f"{measure_sql(name, question.source)} AS m{index}")
+        inner.append(f"{measure(name) if measure else measure_sql(name, question.source)} AS m{index}")
         outer.append(f"m{index} AS {name_sql(name)}")
     group = f" GROUP BY {', '.join(groups)}" if groups else ""
     sql = f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} FROM ({rows}){group})"

@@ -33,11 +33,16 @@ def _sentence(one: Warned) -> str:
 
 
 class LakeStore:
-    """The calls of one folder. `prices` may be `None`: then only stated costs are known."""
+    """The calls of one folder. `prices` may be `None`: then only stated costs are known of unsealed lines.
 
-    def __init__(self, folder: Path, prices: Prices | None = None, *, fsync: bool = False) -> None:
+    With `with_hot` false only what is sealed is read.
+    """
+
+    def __init__(
+        self, folder: Path, prices: Prices | None = None, *, fsync: bool = False, with_hot: bool = True
+    ) -> None:
         self._folder = folder
-        self._reader = Reader(folder, prices)
+        self._reader = Reader(folder, prices, with_hot=with_hot)
         self._fsync = fsync
         self._writers: dict[str, Writer] = {}
 
@@ -88,8 +93,9 @@ class LakeStore:
     def ask(self, question: Question) -> Answer:
         """See `CallStore.ask`."""
         question = checked_question(question)
-        rows = self._reader.answer(lambda view: answer(self._reader, view, question))
-        return Answer(columns_of(question), rows, tuple(_sentence(one) for one in self._reader.set_aside()))
+        got = self._reader.answer(lambda view: answer(self._reader, view, question))
+        aside = tuple(_sentence(one) for one in self._reader.set_aside())
+        return Answer(columns_of(question), got.rows, (*aside, *got.warnings))
 
     def call(self, call_id: str) -> Call | None:
         """See `CallStore.call`."""

@@ -108,11 +108,11 @@ TOOLS = Summary(
 RUNS = Summary(
     "summary_runs",
     "day",
-    (("run", KEY), *((name, name) for name in ("project", "environment", "user_id", "session_id", "agent_name"))),
+    (("run", KEY), *((name, name) for name in ("project", "environment", "user_id", "session_id"))),
     (
+        Measure("agent_name", "arg_min(agent_name, started_at)", "any_value", "VARCHAR"),
         *_COUNTS, _ERRORS, *_USAGE[:2], *_TIMES[:1],
         Measure("ended_us", f"max({ENDED})", "max"),
-        Measure("first_id", "arg_min(call_id, (started_at, call_id))", "min", "VARCHAR"),
         Measure("tags", "nullif(string_agg(DISTINCT tags, chr(10)), '')", "lines", "VARCHAR"),
     ),
 )  # fmt: skip

@@ -1,0 +1,64 @@
+"""`DIR/summary.json`: rolling totals as a small file that any tool can read without a query engine.
+
+Written from the summaries after each sealing that changed something, by one rename. It holds sealed calls only; what is
+newer stands in the journal's lines. The format is documented in `docs/lake.md`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tallybook.model.codec import time_of
+from tallybook.model.money import usd
+from tallybook.model.question import Question
+from tallybook.store.lake.manifest import Disk
+from tallybook.store.lake.store import LakeStore
+
+NAME = "summary.json"
+VERSION = 1
+_MEASURES = (
+    "calls", "errors", "input_tokens", "output_tokens", "total_tokens", "cost_nanousd", "unpriced_calls",
+)  # fmt: skip
+
+
+def _figures(row: dict[str, Any]) -> dict[str, Any]:
+    """Totals with S5's names; an unknown cost is null, and `unpriced_calls` tells what the cost lacks."""
+    cost = row["cost_nanousd"]
+    return {
+        "calls": row["calls"],
+        "errors": row["errors"],
+        "tokens": {name: row[f"{name}_tokens"] or 0 for name in ("input", "output", "total")},
+        "cost_usd": None if cost is None else float(usd(cost)),
+        "unpriced_calls": row["unpriced_calls"],
+    }
+
+
+def rolled_up(store: LakeStore, now_us: int) -> dict[str, Any]:
+    """The content of the file: totals over all, by UTC day and by model."""
+    total = store.ask(Question(measures=_MEASURES)).dicts()[0]
+    days = store.ask(Question(measures=_MEASURES, grain="day")).dicts()
+    models = store.ask(Question(measures=_MEASURES, dimensions=("model",))).dicts()
+    return {
+        "version": VERSION,
+        "updated_at": time_of(now_us).isoformat().replace("+00:00", "Z"),
+        "total": _figures(total),
+        "days": {row["time"]: _figures(row) for row in days},
+        "models": {row["model"] or "unknown": _figures(row) for row in models},
+    }
+
+
+def write_summary(folder: Path, now_us: int, disk: Disk) -> None:
+    """Put `summary.json` in place of the old one."""
+    store = LakeStore(folder, with_hot=False)
+    try:
+        data = msgspec.json.format(msgspec.json.encode(rolled_up(store, now_us)), indent=1)
+    finally:
+        store.close()
+    temporary = folder / f"{NAME}.{os.getpid()}.tmp"
+    temporary.write_bytes(data + b"\n")
+    disk.fsync(temporary)
+    disk.replace(temporary, folder / NAME)
