@@ -196,7 +196,8 @@ def test_a_hundred_kilobytes_take_less_than_fifty_milliseconds() -> None:
     [
         "a.", "a-", "a@", "a@b.", "sk-", "sk-a", "sk-aaaaaaaaaaaaaaa", "eyJaaaaaaaa-", "eyJaaaaaaaa.", "bearer ", "://a:",
         "://", "password ", "password: ", "api_key=", "4111 ", "4111-", "1 ", "-----BEGIN ",
-        "-----BEGIN PRIVATE KEY-----", "PRIVATE ", "SG.aaaaaaaaaaaaaaaaa", "xox-", "AIza", "\\\"", "=:", "@@", "\n", " ", "a", "1", "é", "A-A.A_",
+        "-----BEGIN PRIVATE KEY-----",
+        "PRIVATE ", "SG.aaaaaaaaaaaaaaaaa", "xox-", "AIza", "\\\"", "=:", "@@", "\n", " ", "a", "1", "é", "A-A.A_",
     ],
 )  # fmt: skip
 def test_no_repetition_makes_it_slow(piece: str) -> None:

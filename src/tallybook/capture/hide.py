@@ -52,7 +52,7 @@ class UsageFilter:
                 return plain  # The common piece: whole events, OpenAI's own spelling, not the extra chunk.
         data = self._tail + chunk if self._tail else chunk
         end = 0
-        for match in _BOUNDARY.finditer(data):
+        for match in _BOUNDARY.finditer(data, max(0, len(self._tail) - 3)):  # In the tail itself is none.
             end = match.end()
         self._tail = data[end:]
         data = data[:end]

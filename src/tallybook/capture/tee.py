@@ -35,10 +35,12 @@ class Listener:
         "_buffer",
         "_ended",
         "_frames",
+        "_full",
         "_http_status",
         "_is_events",
         "_is_kept",
         "_is_plain",
+        "_is_too_large",
         "_size",
         "_stream",
         "_ttft_us",
@@ -50,6 +52,8 @@ class Listener:
         self._http_status = http_status
         self._buffer: list[bytes] = []
         self._size = 0
+        self._full = STREAM_BUFFER_BYTES
+        self._is_too_large = False
         self._ended = False
         self._ttft_us: int | None = None
         make = observation.format.stream
@@ -70,7 +74,7 @@ class Listener:
         if self._is_plain:
             self._buffer.append(chunk)
             self._size += len(chunk)
-            if self._size > STREAM_BUFFER_BYTES:
+            if self._size > self._full:
                 self._relieve()
         elif self._frames is not None and self._is_kept:
             self._first(chunk)
@@ -107,16 +111,25 @@ class Listener:
         """Parse what is whole in the buffer, so that memory stays flat on endless streams."""
         if self._stream is None or self._is_events is False:
             if self._size > _WHOLE_BYTES:
-                self._buffer.clear()
-                self._is_kept = self._is_plain = False
+                self._give_up()
             return
         data = b"".join(self._buffer)
         cut = max(data.rfind(b"\n\n") + 2, data.rfind(b"\r\n\r\n") + 4)
-        if cut < 4:
-            return
-        self._stream.feed_bytes(data[:cut])
+        if cut >= 4:
+            self._stream.feed_bytes(data[:cut])
+        else:
+            cut = 0
         self._buffer = [data[cut:]]
         self._size = len(data) - cut
+        # An event larger than the buffer (a picture) is looked at again when it has doubled, not at each chunk.
+        self._full = max(STREAM_BUFFER_BYTES, 2 * self._size)
+        if self._size > _WHOLE_BYTES:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self._buffer.clear()
+        self._is_kept = self._is_plain = False
+        self._is_too_large = True
 
     def end(self, status: Status | None = None, error: BaseException | None = None) -> None:
         """The body is over: read whole, closed early, dropped or broken. Only the first call counts."""
@@ -135,7 +148,8 @@ class Listener:
             record_batch(observation, data)
             return
         if not self._is_kept:
-            parsed = Parsed(is_complete=error is None and status is None)
+            flags = ("body_too_large",) if self._is_too_large else ()
+            parsed = Parsed(is_complete=error is None and status is None, flags=flags)
         elif self._is_events is False or self._stream is None:
             parsed = observation.format.parse(data) if data else Parsed(is_complete=error is None)
         else:
@@ -206,23 +220,25 @@ class _Async:
         return self
 
     async def __anext__(self) -> bytes:
-        try:
-            chunk = await self._next()
-        except StopAsyncIteration:
-            if self._filter is not None and (rest := self._filter.end()):
-                return rest
-            self._listener.end()
-            raise
-        except BaseException as error:
-            self._listener.end("cancelled" if type(error).__name__ == "CancelledError" else None, error)
-            raise
-        try:
-            self._hear(chunk)
-        except Exception as error:  # noqa: BLE001
-            guard.failed("listening to a stream", error)
-        if self._filter is None:
-            return chunk
-        return self._filter.pass_on(chunk) or await self.__anext__()
+        while True:
+            try:
+                chunk = await self._next()
+            except StopAsyncIteration:
+                if self._filter is not None and (rest := self._filter.end()):
+                    return rest
+                self._listener.end()
+                raise
+            except BaseException as error:
+                self._listener.end("cancelled" if type(error).__name__ == "CancelledError" else None, error)
+                raise
+            try:
+                self._hear(chunk)
+            except Exception as error:  # noqa: BLE001
+                guard.failed("listening to a stream", error)
+            if self._filter is None:
+                return chunk
+            if seen := self._filter.pass_on(chunk):
+                return seen
 
     async def aclose(self) -> None:
         """As an asynchronous generator's aclose."""
