@@ -67,12 +67,17 @@ def read(path: str | Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines if line.strip()]
 
 
+def _asked(text: str | bytes | None) -> dict[str, Any]:
+    """A body without `stream_options`, which those who watch a program may add to it."""
+    return {name: value for name, value in _object(text).items() if name != "stream_options"}
+
+
 class Tape:
     """Recordings by key."""
 
     def __init__(self, recordings: Iterable[Mapping[str, Any] | str | Path]) -> None:
         self._by_key: dict[Key, list[Mapping[str, Any]]] = {}
-        self._turn: dict[tuple[Key, bytes], int] = {}
+        self._turn: dict[tuple[Key, str], int] = {}
         for item in recordings:
             for recording in read(item) if isinstance(item, (str, Path)) else [item]:
                 asked = recording["request"]
@@ -86,8 +91,9 @@ class Tape:
         found = self._by_key.get(wanted)
         if not found:
             return None
-        same = [item for item in found if _object(item["request"].get("body")) == request.json]
-        asked = (wanted, request.body if same else b"")
+        asked_for = _asked(request.body)
+        same = [item for item in found if _asked(item["request"].get("body")) == asked_for]
+        asked = (wanted, json.dumps(asked_for, sort_keys=True) if same else "")
         turn = self._turn.get(asked, 0)
         self._turn[asked] = turn + 1
         candidates = same or found
