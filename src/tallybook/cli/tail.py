@@ -84,7 +84,7 @@ def _writer(view: View, as_lines: bool) -> Callable[[Call], None]:
 
     def write(call: Call) -> None:
         now = view.scope.span._replace(now_us=view.host.now_us())
-        scope = Scope(span=now, filters=view.scope.filters, rates=view.scope.rates)
+        scope = view.scope.during(now)
         view.host.say(line(call, scope, view.page))
 
     return write

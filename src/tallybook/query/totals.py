@@ -69,7 +69,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     filters: tuple[Filter, ...] = ()
     rates: Rates | None = None
     heard: list[str] = []
-    """What the store remarked on its answers (days that it no longer knows …), shared by all scopes made of this one."""
+    """What the store remarked on its answers (days it no longer knows …), shared by all scopes made of this one."""
 
     def hear(self, remarks: Sequence[str]) -> None:
         """Keep remarks of the store, each once."""
