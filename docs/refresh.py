@@ -9,6 +9,7 @@ A part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`; what is out
 from __future__ import annotations
 
 import ast
+import dataclasses
 import itertools
 import re
 import sys
@@ -20,6 +21,7 @@ import click
 from tallybook import config
 from tallybook.cli.main import COMMANDS, cli
 from tallybook.config import NAMES, Settings
+from tallybook.replay import scenario as replay_scenario
 from tallybook.store.lake import schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,7 +93,22 @@ def columns() -> str:
     return _table(("column", "type"), rows)
 
 
-PARTS: Mapping[str, Callable[[], str]] = {"settings": settings, "commands": commands, "columns": columns}
+def scenario() -> str:
+    """The words of a scenario."""
+    notes = field_notes(Path(replay_scenario.__file__), "Scenario")
+    rows = [
+        (f"`{item.name}`", "" if item.default is None else f"`{item.default}`", notes.get(item.name, ""))
+        for item in dataclasses.fields(replay_scenario.Scenario)
+    ]
+    return _table(("word", "default", "meaning"), rows)
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "settings": settings,
+    "commands": commands,
+    "columns": columns,
+    "scenario": scenario,
+}
 
 
 def refreshed(text: str) -> str:

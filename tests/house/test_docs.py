@@ -44,7 +44,9 @@ def test_generated_parts_are_what_the_code_says(path: Path, refresh: ModuleType)
 
 def test_every_setting_is_documented_with_its_names_and_default() -> None:
     table = {
-        line.split("|")[1].strip(): line for line in text("docs/settings.md").splitlines() if line.startswith("| `")
+        line.split("|")[1].strip(): line
+        for line in text("docs/settings.md").splitlines()
+        if line.startswith("| `TALLYBOOK_")
     }
     for name in config.NAMES:
         row = table[f"`{name.variable}`"]

@@ -21,9 +21,11 @@ class Scenario:
     error: str | None = None
     """The provider's word for the error; by default the usual one for the status."""
     message: str | None = None
+    """The text of the error."""
     retry_after: float | None = None
     """Seconds in the `retry-after` header of an error."""
     text: str | None = None
+    """The answer's text."""
     calls: int | None = None
     """Tool calls in the answer. By default one, when tools are offered and no tool has answered yet."""
     reasoning: int = 0
@@ -33,16 +35,19 @@ class Scenario:
     cache_write: int = 0
     """Input tokens written to the cache (five minutes)."""
     cache_write_1h: int = 0
+    """The same for an hour."""
     input_tokens: int | None = None
     """The whole input, cache included."""
     output_tokens: int | None = None
     """The whole output, reasoning included."""
     refusal: bool = False
+    """The model declines; with Gemini the prompt is blocked."""
     finish: str | None = None
     """The provider's own word for why the answer ended."""
     web_search: int = 0
     """Uses of the provider's own search tool."""
     service_tier: str | None = None
+    """The tier that the answer names."""
     model: str | None = None
     """The model that answers, where it is not the one asked for."""
     usage: Usage = "asked"
@@ -60,6 +65,7 @@ class Scenario:
     error_after: int | None = None
     """Events of a stream after which an error event follows, inside the reply with status 200."""
     gzip: bool = False
+    """Compressed, where the client takes it."""
 
 
 _FIELDS = {item.name: item for item in dataclasses.fields(Scenario)}
