@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 
 from tallybook.capture import recorder, tee
@@ -410,6 +411,7 @@ OLD = Path(os.environ.get("TALLYBOOK_OLD_PYTHON") or "/nowhere")
 def test_the_previous_httpx_is_heard_alike(tmp_path: Path) -> None:
     program = f"""
         import sys; sys.path[:0] = {[str(Path(__file__).parents[2] / "src")]!r}
+        sys.path.append({str(Path(msgspec.__file__).parents[1])!r})
         import httpx
         from tallybook.capture import recorder
         from tallybook.capture.observe import Observation

@@ -73,8 +73,8 @@ class Observation:
         parsed = self.format.parse(raw)
         self.finish(parsed, duration_us, http_status=http_status)
 
-    def fail(self, error: BaseException) -> None:
-        """Record the exception that the call raised to the application."""
+    def fail(self, error: BaseException, known: Parsed | None = None) -> None:
+        """Record the exception that the call raised to the application, with what was `known` of it before."""
         if self._done:
             return
         duration_us = self.elapsed_us()
@@ -90,6 +90,10 @@ class Observation:
             answered = self.format.parse(raw)
             parsed = msgspec.structs.replace(
                 answered, error_type=parsed.error_type, error_message=parsed.error_message
+            )  # fmt: skip
+        elif known is not None:
+            parsed = msgspec.structs.replace(
+                known, error_type=parsed.error_type, error_message=parsed.error_message, is_complete=False
             )  # fmt: skip
         self.finish(parsed, duration_us, status=status, http_status=http_status)
 
@@ -132,8 +136,10 @@ class Observation:
         message = parsed.error_message
         metadata = scope.metadata
         if metadata:
-            metadata, cut = _checked(metadata)
+            metadata, cut = checked(metadata)
             flags += cut
+        if scope.is_cut:
+            flags += ("field_cut",)
         line = Line(
             VERSION, time_of(self.started_us), self.call_id, scope.agent_name, self.format.operation, self.asked.model,
             scope.session_id, scope.user_id or settings.user_id, None if duration_us is None else duration_us / 1000,
@@ -141,7 +147,7 @@ class Observation:
             self.prompt_digest, None if data is None else sha256(data),
             Where(
                 scope.project or recorder.place.project, recorder.place.branch(self.started_us),
-                None if message is None else recorder.redact(message)[:ERROR_MESSAGE_CHARS],
+                None if message is None else recorder.redact(message[: 4 * ERROR_MESSAGE_CHARS])[:ERROR_MESSAGE_CHARS],
             ),
             scope.name, self.provider, parsed.response_model, parsed.response_id, scope.run_id, scope.parent_id,
             None if ttft_us is None else ttft_us / 1000, status, parsed.error_type, http_status,
@@ -173,13 +179,14 @@ class Observation:
 
     def _tools(self, tool_calls: tuple[ToolCall, ...]) -> tuple[Tool, ...]:
         """Tool calls as a line has them; arguments and results are content and follow the switch for responses."""
-        if self.recorder.settings.responses != "full":
-            return tuple([Tool(t.name, t.id, None, None, None, t.error, t.server_side) for t in tool_calls])
         redact = self.recorder.redact
+        keeps = self.recorder.settings.responses == "full"
         return tuple([
             Tool(
-                t.name, t.id, t.arguments and redact(t.arguments), t.result and redact(t.result), None, t.error,
-                t.server_side,
+                t.name, t.id, redact(t.arguments) if keeps and t.arguments else None,
+                redact(t.result) if keeps and t.result else None,
+                None if t.duration_us is None else t.duration_us / 1000,
+                t.error and redact(t.error[: 4 * ERROR_MESSAGE_CHARS])[:ERROR_MESSAGE_CHARS], t.server_side,
             )
             for t in tool_calls
         ])  # fmt: skip
@@ -207,9 +214,13 @@ class Observation:
     def _estimate(self, parsed: Parsed) -> Usage:
         model = parsed.response_model or self.asked.model or ""
         return Usage(
-            input_tokens=estimate_tokens("\n".join(strings(self.asked.prompt)), model),
+            input_tokens=self._input_estimate(model),
             output_tokens=_output_estimate(parsed, model),
         )
+
+    def _input_estimate(self, model: str) -> int | None:
+        prompt = self.asked.prompt
+        return None if prompt is None else estimate_tokens("\n".join(strings(prompt)), model)
 
     def _at_least(self, usage: Usage, parsed: Parsed) -> Usage:
         """A broken stream's usage: the input as told, the output no less than what was seen of it."""
@@ -217,7 +228,7 @@ class Observation:
         output = max(usage.output_tokens or 0, _output_estimate(parsed, model))
         told = usage.input_tokens
         if told is None:
-            told = estimate_tokens("\n".join(strings(self.asked.prompt)), model)
+            told = self._input_estimate(model)
         return msgspec.structs.replace(usage, input_tokens=told, output_tokens=output)
 
     def _bodies(self, line: Line, text: str | None) -> None:
@@ -239,13 +250,20 @@ def _output_estimate(parsed: Parsed, model: str) -> int:
     return estimate_tokens(text, model) + parsed.reasoning_chars // 4
 
 
-def _checked(metadata: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Metadata as JSON can carry them, within their limit."""
+def checked(metadata: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Metadata as JSON can carry them, within their limit, and the flag that says so where they were beyond."""
     try:
         data = msgspec.json.encode(metadata)
-    except (TypeError, msgspec.MsgspecError, ValueError):
-        metadata = {str(key): str(value) for key, value in metadata.items()}
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        metadata = {_word(key): _word(value) for key, value in metadata.items()}
         data = msgspec.json.encode(metadata)
     if len(data) > METADATA_BYTES:
         return {}, ("metadata_dropped",)
     return dict(metadata), ()
+
+
+def _word(value: Any) -> str:
+    try:
+        return str(value).encode("utf-8", "replace").decode()
+    except Exception:  # noqa: BLE001  (an object of the application's may fail at its own text)
+        return f"<{type(value).__name__}>"

@@ -44,6 +44,8 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] = {}
     seen: Seen | None = None
+    is_cut: bool = False
+    """Whether a field or tag was longer than its limit: its records say so."""
 
 
 EMPTY = Scope()
@@ -52,8 +54,7 @@ current: ContextVar[Scope] = ContextVar("tallybook_scope", default=EMPTY)
 
 
 def _text(value: Any) -> str:
-    text = value if isinstance(value, str) else str(value)
-    return text[:FIELD_CHARS]
+    return value if isinstance(value, str) else str(value)
 
 
 def derive(
@@ -62,15 +63,19 @@ def derive(
 ) -> Scope:  # fmt: skip
     """A scope with the given fields replaced (`None` leaves them), tags added and metadata merged."""
     values = {name: getattr(scope, name) for name in FIELDS}
-    values.update({name: _text(value) for name, value in fields.items() if value is not None})
+    given = {name: _text(value) for name, value in fields.items() if value is not None}
+    added = list(map(_text, tags))
+    is_cut = any(len(text) > FIELD_CHARS for text in (*given.values(), *added))
+    values.update({name: text[:FIELD_CHARS] for name, text in given.items()})
     merged = scope.tags
-    if tags:
-        merged = tuple(dict.fromkeys((*scope.tags, *map(_text, tags))))
+    if added:
+        merged = tuple(dict.fromkeys((*scope.tags, *(text[:FIELD_CHARS] for text in added))))
     return Scope(
         **values,
         tags=merged,
         metadata={**scope.metadata, **metadata} if metadata else scope.metadata,
         seen=seen or scope.seen,
+        is_cut=is_cut or scope.is_cut,
     )
 
 
@@ -80,8 +85,8 @@ def enter(scope: Scope) -> Token[Scope]:
 
 
 def leave(token: Token[Scope]) -> None:
-    """Restore what was in force, also where a generator was moved to another context than `enter` saw."""
+    """Restore what was in force. In another context than `enter` had (another task's) nothing is ours to restore."""
     try:
         current.reset(token)
     except ValueError:
-        current.set(token.old_value if isinstance(token.old_value, Scope) else EMPTY)
+        pass  # What holds in this context was put there by somebody else.
