@@ -25,13 +25,13 @@ _EMAIL = (
     r"\b(?!git@)[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}(?!(?:png|jpe?g|gif|svg|webp)\b)[A-Za-z]{2,24}\b"
 )
 _ASSIGNED = (
-    r"(?i)(?<![A-Za-z0-9])((?:api[_-]?key|secret(?:[_-]?(?:access[_-]?)?key)?|password|passwd"
+    r"(?i)(?<![A-Za-z0-9])(?=[aspr])((?:api[_-]?key|secret(?:[_-]?(?:access[_-]?)?key)?|password|passwd"
     r"|(?:access|auth|refresh|session|api)[_-]?token)\\?[\"']?\s{0,9}[:=]\s{0,9}\\?[\"']?)"
     r"(?!\[redacted:)[^\s\"'\\,;]{8,}"
 )
 """A name that says what it holds: only the value goes, so that JSON around it stays JSON."""
 _CARD = (
-    r"(?<!\w)(?<!\w[.-])(?:(?:[456]\d{3}|35\d\d|2[2-7]\d\d)([ -]?)\d{4}\1\d{4}\1\d{4}"
+    r"(?=[2-6])(?<!\w)(?<!\w[.-])(?:(?:[456]\d{3}|35\d\d|2[2-7]\d\d)([ -]?)\d{4}\1\d{4}\1\d{4}"
     r"|3[47]\d\d([ -]?)\d{6}\2\d{5}|3(?:0[0-5]|[68]\d)\d([ -]?)\d{6}\3\d{4})(?!\w)(?![.-]\w)"
 )
 """Lengths, beginnings and groupings that issuers use, standing alone: ids and times have other ones."""
