@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import subprocess
 import tomllib
 from pathlib import Path
@@ -12,7 +13,7 @@ from types import ModuleType
 import pytest
 
 from tallybook import config
-from tallybook.cli.main import COMMANDS
+from tallybook.cli.main import cli
 from tallybook.journal.layout import KINDS
 from tallybook.model import codec
 from tallybook.store.sqlite.migrations import STEPS
@@ -83,14 +84,24 @@ def test_every_dependency_has_its_reasons_written_down() -> None:
     assert all(len(page.splitlines()) <= 35 for page in pages), "a decision record is short"
 
 
+def understood(line: str) -> None:
+    """Parse a command line as the program would, without running it; raises click's error for one it refuses."""
+    words = shlex.split(re.split(r" [|>&]|  #", line)[0], comments=True)
+    with cli.make_context(words[0], words[1:], obj=None) as context:
+        rest = [*context._protected_args, *context.args]
+        if not rest:
+            return
+        name, command, arguments = cli.resolve_command(context, rest)
+        assert name is not None and command is not None, line
+        with command.make_context(name, arguments, parent=context):
+            pass
+
+
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_every_command_and_link_that_a_page_names_exists(path: Path) -> None:
     page = path.read_text(encoding="utf-8")
-    known = {name for section in COMMANDS.values() for name in section}
-    for block in re.findall(r"```(?:console|bash|sh)\n(.*?)```", page, re.DOTALL):
-        for options in re.findall(r"^\$ tally(?:book)?((?: --dir \S+)?(?: \w+)?)", block, re.MULTILINE):
-            word = options.split()[-1] if options.split() else "stats"
-            assert word in known, f"{path.name}: tallybook {word}"
+    for line in re.findall(r"^(?:\$ |    )(tally(?:book)? .*)$", page, re.MULTILINE):
+        understood(line)
     for verb in re.findall(r"\./dev (\w+)", page):
         assert verb in VERBS, f"{path.name}: ./dev {verb}"
     for target in re.findall(r"\]\(([^)#:]+)\)", page):

@@ -41,7 +41,7 @@ ID_CHARS = 18
     epilog=examples(
         "tallybook calls",
         "tallybook calls --status error --days 7",
-        "tallybook calls --user mia --model ~sonnet --slowest",
+        "tallybook calls --user mia --model ~sonnet --slower 5",
         "tallybook calls --since today --json | jq '.calls[].cost_usd'",
     )
 )
