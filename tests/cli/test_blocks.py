@@ -10,15 +10,16 @@ def test_windows_with_gaps_and_the_running_one(run: Run) -> None:
         text(run("blocks", "--days", "2", page=TERMINAL._replace(width=80)))
         == """\
 ⏱  Windows of 5 hours, last 2 days:
-Window             Models              Calls  Tokens  Tokens/min  Cost/h    Cost
-────────────────────────────────────────────────────────────────────────────────
-2026-11-21 02:00…  claude-haiku, gpt…     20  25,000         439   $0.63   $0.60
+Window                      Calls  Tokens  Tokens/min  Cost/h    Cost
+─────────────────────────────────────────────────────────────────────
+2026-11-21 02:00-07:00         20  25,000         439   $0.63   $0.60
 ⋯ gap of 19h 00m
-2026-11-22 02:00…  claude-haiku, gpt…     20  25,000         439   $0.63   $0.60
+2026-11-22 02:00-07:00         20  25,000         439   $0.63   $0.60
 ⋯ gap of 5h 00m
-2026-11-22 12:00…  mystery-1, claude…     13   8,400          56  $0.012  $0.03+
-────────────────────────────────────────────────────────────────────────────────
-Total                                     53  58,400                      $1.23+
+2026-11-22 12:00-17:00 now     13   8,400          56  $0.012  $0.03+
+─────────────────────────────────────────────────────────────────────
+Total                          53  58,400                      $1.23+
+Hidden at this width: Models.
 
 Running window: 2h 30m gone, 2h 30m left (17:00)
   So far:     8.4k tokens, $0.03+

@@ -20,7 +20,7 @@ from tallybook.query.span import local
 DAYS = 7
 
 _COLUMNS = (
-    Column("Window", min_width=16),
+    Column("Window"),
     Column("Models", rank=5, min_width=14),
     Column("Calls", is_right=True, rank=4),
     Column("Tokens", is_right=True, rank=1),

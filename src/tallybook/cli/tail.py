@@ -19,6 +19,8 @@ from tallybook.query.totals import Scope
 
 POLL_S = 0.2
 LAST = 10
+WORDS_MIN = 16
+"""Columns that model and operation need; where they have less, tokens and duration go."""
 
 
 @click.command(
@@ -94,20 +96,20 @@ def line(call: Call, scope: Scope, page: Page) -> str:
     """One call on one line: time, cost, tokens, duration, model, what for, how it ended."""
     at = local(call.started_at_us, scope.span.zone)
     tokens = f"{figure.short(call.usage.input_tokens, page)}>{figure.short(call.usage.output_tokens, page)}"
-    fixed = [
-        f"{at:%H:%M:%S}",
-        pad(cost(call, scope, page), 9, is_right=True),
-        pad(tokens.replace(">", "→") if page.has_unicode else tokens, 11, is_right=True),
-        pad(figure.duration(call.duration_us, page), 7, is_right=True),
-    ]
+    arrow = "→" if page.has_unicode else ">"
+    tokens = f"{figure.short(call.usage.input_tokens, page)}{arrow}{figure.short(call.usage.output_tokens, page)}"
+    short = [f"{at:%H:%M:%S}", pad(cost(call, scope, page), 9, is_right=True)]
+    whole = [*short, pad(tokens, 11, is_right=True), pad(figure.duration(call.duration_us, page), 7, is_right=True)]
     words = [call.response_model or call.model or "unknown model", call.name or call.operation]
     words += [part for part in (call.project, call.agent_name, call.user_id) if part]
+    text = clean("  ".join(words))
     status = ""
     if call.status != "ok":
-        status = clean(call.status if call.error_type is None else f"{call.status}: {call.error_type}")
-    begin = "  ".join(fixed)
-    text = clean("  ".join(words))
+        status = "  " + clean(call.status if call.error_type is None else f"{call.status}: {call.error_type}")
+    begin = "  ".join(whole)
     if page.width is not None:
-        room = page.width - width_of(begin) - 2 - (width_of(status) + 2 if status else 0)
-        text = cut(text, max(10, room), page)
-    return f"{begin}  {text}" + (f"  {page.bad(status)}" if status else "")
+        if page.width - width_of(begin) - 2 - width_of(status) < WORDS_MIN:
+            begin = "  ".join(short)
+        status = cut(status, max(WORDS_MIN, page.width - width_of(begin) - 2 - WORDS_MIN), page)
+        text = cut(text, max(1, page.width - width_of(begin) - 2 - width_of(status)), page)
+    return f"{begin}  {text}" + (page.bad(status) if status else "")
