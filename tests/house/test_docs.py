@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import re
 import shlex
 import subprocess
@@ -86,7 +87,9 @@ def test_every_dependency_has_its_reasons_written_down() -> None:
 
 def understood(line: str) -> None:
     """Parse a command line as the program would, without running it; raises click's error for one it refuses."""
-    words = shlex.split(re.split(r" [|>&]|  #", line)[0], comments=True)
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&<>;")
+    lexer.whitespace_split = True
+    words = list(itertools.takewhile(lambda word: word.strip("|&<>;"), lexer))
     with cli.make_context(words[0], words[1:], obj=None) as context:
         rest = [*context._protected_args, *context.args]
         if not rest:
