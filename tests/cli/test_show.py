@@ -126,6 +126,7 @@ agent planner                ok      ∑ 4.0k  ∑ 1.6k   ∑ $0.03+     9.0s   
 │  ├─ summarise (gpt-4o)     failed     500     200   unpriced     1.2s   +2.1s
 │  └─ search (gpt-4o) ×5     ok      ∑ 2.5k  ∑ 1.0k   ∑ $0.005  ∑ 450ms   +3.0s
 └─ answer (gpt-4o)           ok         500     200      $0.02     1.2s   +7.0s
+Hidden at this width: Call.
 summarise: context too long
 1 of 8 calls unpriced
 """

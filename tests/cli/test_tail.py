@@ -26,7 +26,7 @@ def test_a_line_fits_its_terminal() -> None:
     for width in (40, 50, 60, 70, 80, 120):
         assert width_of(line(CALL, SCOPE, TERMINAL._replace(width=width))) <= width
     assert line(CALL, SCOPE, TERMINAL._replace(width=60)) == (
-        "14:03:11    $0.0021  gpt-4o  gener…  error: RateLimitError"
+        "14:03:11    $0.0021  gpt-4o  generat…  error: RateLimitError"
     )
 
 

@@ -41,7 +41,7 @@ def test_an_export_of_nothing_has_a_header_and_a_report_of_nothing_has_not() -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("=1+1", "'=1+1"), ("+1", "'+1"), ("-x", "'-x"), ("@a", "'@a"), ("a=1", "a=1"), (-5, -5)]
+    ("text", "expected"), [("=1+1", "'=1+1"), ("+1", "'+1"), ("-x", "'-x"), ("@a", "'@a"), ("a=1", "a=1"), ("", "")]
 )
-def test_text_is_never_a_formula_and_numbers_stay_numbers(text: object, expected: object) -> None:
+def test_text_is_never_a_formula(text: str, expected: str) -> None:
     assert csv.safe(text) == expected

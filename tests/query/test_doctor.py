@@ -173,3 +173,12 @@ def test_a_call_without_a_cost_object_is_unpriced_too(tmp_path: Path) -> None:
     store = MemoryStore(price=lambda _: None)  # type: ignore[arg-type,return-value]
     store.append([Call(call_id="x", started_at_us=NOW_US - 1)])
     assert of(look(store, tmp_path), "unpriced")[0].grade == "warn"
+
+
+def test_a_misspelt_model_is_told_what_it_may_have_meant(tmp_path: Path) -> None:
+    store = MemoryStore()
+    store.append([call("2026-11-22T10:00", "gpt-4o-minni", None, provider="openai")])
+    (finding,) = of(look(store, tmp_path), "unpriced")
+    assert finding.facts["nearest"] == "gpt-4o-mini (openai)"
+    assert "gpt-4o-mini (openai)" in str(finding.remedy)
+    assert doctor.nearest("openai", "nordwind-7b-contracts") is None

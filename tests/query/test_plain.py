@@ -28,6 +28,7 @@ def test_a_report_has_these_keys() -> None:
     }  # fmt: skip
     assert found["coverage"] == {
         "calls": 293, "priced_calls": 289, "unpriced_calls": 4, "estimated_calls": 0, "unpriced_failed_calls": 1,
+        "partial_calls": 0,
         "unpriced_models": [{"model": "mystery-1", "calls": 2}, {"model": "mystery-2", "calls": 1}],
     }  # fmt: skip
     first = found["sections"]["model"][0]

@@ -88,3 +88,14 @@ def test_what_the_store_remarks_is_told_once_with_the_report() -> None:
         "2026-11-20/telemetry.jsonl: set aside at byte 17: zero bytes",
         "the calls of 2026-01-01 were removed",
     ]
+
+
+def test_costs_that_are_lower_bounds_are_counted() -> None:
+    from msgspec.structs import replace
+
+    one = call("2026-11-22T10:00", "x", 5)
+    assert one.cost is not None
+    store = MemoryStore()
+    store.append([replace(one, cost=replace(one.cost, status="partial")), call("2026-11-22T10:01", "x", 5)])
+    found = head(store, scope(), total(store, scope()).totals).coverage
+    assert (found.partial_calls, found.unpriced_calls, found.priced_calls) == (1, 0, 2)

@@ -72,6 +72,10 @@ def coverage(found: Coverage, page: Page) -> Iterator[str]:
         text = f"{found.unpriced_failed_calls:,} of {calls} failed without telling tokens: unpriced"
         for line in wrap(text, page.width, "  "):
             yield page.dim(line)
+    if found.partial_calls:
+        text = f"{found.partial_calls:,} of {figure.plural(found.calls, 'call')} with only a part of their cost known"
+        for line in wrap(text, page.width, "  "):
+            yield page.warn(line)
     if found.estimated_calls:
         text = f"{found.estimated_calls:,} of {figure.plural(found.calls, 'call')} with an estimated cost"
         for line in wrap(text, page.width, "  "):

@@ -146,7 +146,7 @@ def _cost(call: Call, scope: Scope, page: Page) -> Iterator[str]:
     table = [
         Row((name, figure.count(tokens, page), amount(nanousd)))
         for name, tokens, nanousd in parts
-        if tokens is not None or nanousd
+        if tokens or nanousd or (tokens is not None and not name.startswith(" "))
     ]
     table.append(Row(("Total", figure.count(use.total_tokens, page), cost_text(call, scope, page)), "total"))
     for line in table_lines(

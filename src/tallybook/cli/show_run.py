@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tallybook.cli import figure
+from tallybook.cli.calls import ID_CHARS
 from tallybook.cli.table import Column, Row, clean, cut, wrap
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
@@ -26,6 +27,7 @@ _COLUMNS = (
     Column("Cost", is_right=True),
     Column("Time", is_right=True, rank=2),
     Column("Begins", is_right=True, rank=4),
+    Column("Call", rank=5),
 )
 
 
@@ -149,6 +151,7 @@ def _row(line: _Line, run: Tree, scope: Scope, page: Page) -> Row:
         mark + cost if cost else "",
         (mark if len(line.nodes) > 1 else "") + figure.duration(sum(known) if known else None, page),
         f"+{figure.duration(first.started_at_us - run.started_at_us, page)}",
+        clean(first.id[:ID_CHARS]) if first.kind == "call" and len(line.nodes) == 1 else "",
     ))  # fmt: skip
 
 

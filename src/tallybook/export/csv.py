@@ -7,7 +7,8 @@ run as a formula gets a `'` before it.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any, TextIO
 
 import msgspec
@@ -16,7 +17,7 @@ from tallybook.model.call import Call
 from tallybook.model.money import usd
 from tallybook.query.plain import iso
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = "=+-@\t\r"
 
 COLUMNS = (
     "call_id", "started_at", "provider", "model", "response_model", "operation", "name", "status", "duration_ms",
@@ -30,21 +31,22 @@ COLUMNS = (
 """Columns of exported calls, in order. New ones are added at the end."""
 
 
-def safe(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula; numbers stay numbers."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
+def safe(value: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{value}" if value[:1] in _FORMULA and value else value
 
 
 def _cell(value: Any) -> Any:
     if value is None:
         return ""
-    if isinstance(value, bool):
+    kind = type(value)
+    if kind is str:
+        return safe(value)
+    if kind is int or kind is float:
+        return value
+    if kind is bool:
         return "true" if value else "false"
-    if isinstance(value, dict | list | tuple):
-        return msgspec.json.encode(value).decode() if value else ""
-    return safe(value)
+    return safe(msgspec.json.encode(value).decode()) if value else ""
 
 
 def write(rows: Iterable[Mapping[str, Any]], out: TextIO) -> None:
@@ -57,29 +59,40 @@ def write(rows: Iterable[Mapping[str, Any]], out: TextIO) -> None:
         writer.writerow([_cell(value) for value in row.values()])
 
 
+def _ms(duration_us: int | None) -> float | None:
+    return None if duration_us is None else duration_us / 1000
+
+
+def _cost(call: Call) -> str | None:
+    total = None if call.cost is None else call.cost.total_nanousd
+    return None if total is None else format(usd(total), "f")
+
+
+_SPECIAL: dict[str, Callable[[Call], Any]] = {
+    "started_at": lambda call: iso(call.started_at_us),
+    "duration_ms": lambda call: _ms(call.duration_us),
+    "ttft_ms": lambda call: _ms(call.ttft_us),
+    "cost_usd": _cost,
+    "cost_status": lambda call: "unpriced" if call.cost is None else call.cost.status,
+    "tags": lambda call: " ".join(call.tags),
+    "tool_calls": lambda call: " ".join(tool.name for tool in call.tool_calls),
+    "finish_reasons": lambda call: " ".join(call.finish_reasons),
+    "flags": lambda call: " ".join(call.flags),
+}
+
+
+def _getter(name: str) -> Callable[[Call], Any]:
+    if name in _SPECIAL:
+        return _SPECIAL[name]
+    return attrgetter(name if name in Call.__struct_fields__ else f"usage.{name}")
+
+
+_GETTERS = [_getter(name) for name in COLUMNS]
+
+
 def cells(call: Call) -> dict[str, Any]:
     """One call by `COLUMNS`."""
-    cost = call.cost
-    special: dict[str, Any] = {
-        "started_at": iso(call.started_at_us),
-        "duration_ms": None if call.duration_us is None else call.duration_us / 1000,
-        "ttft_ms": None if call.ttft_us is None else call.ttft_us / 1000,
-        "cost_usd": None if cost is None or cost.total_nanousd is None else format(usd(cost.total_nanousd), "f"),
-        "cost_status": "unpriced" if cost is None else cost.status,
-        "tags": " ".join(call.tags),
-        "tool_calls": " ".join(tool.name for tool in call.tool_calls),
-        "finish_reasons": " ".join(call.finish_reasons),
-        "flags": " ".join(call.flags),
-    }
-    found = {}
-    for name in COLUMNS:
-        if name in special:
-            found[name] = special[name]
-        elif name in Call.__struct_fields__:
-            found[name] = getattr(call, name)
-        else:
-            found[name] = getattr(call.usage, name)
-    return found
+    return {name: get(call) for name, get in zip(COLUMNS, _GETTERS, strict=True)}
 
 
 def calls(batches: Iterable[list[Call]], out: TextIO) -> Iterator[int]:
@@ -87,5 +100,5 @@ def calls(batches: Iterable[list[Call]], out: TextIO) -> Iterator[int]:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for batch in batches:
-        writer.writerows([_cell(value) for value in cells(call).values()] for call in batch)
+        writer.writerows([_cell(get(call)) for get in _GETTERS] for call in batch)
         yield len(batch)

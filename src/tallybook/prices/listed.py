@@ -81,6 +81,11 @@ def _providers() -> Mapping[str, Provider]:
     return {provider.id: provider for provider in providers}
 
 
+def names() -> dict[str, tuple[str, ...]]:
+    """Names of the models in the list, by provider: to suggest what a misspelt one may have meant."""
+    return {name: tuple(model.id for model in provider.models) for name, provider in _providers().items()}
+
+
 @cache
 def source() -> str:
     """Name and version of the price list, as it stands in `Cost.price`."""

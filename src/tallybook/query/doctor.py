@@ -135,11 +135,14 @@ def unpriced(store: CallStore, missing: int) -> Iterator[Finding]:
         )
         reasons = example[0].cost.reasons if example and example[0].cost is not None else ()
         text, remedy = _why(reasons)
+        near = nearest(provider, model) if model and "unknown_model" in reasons else None
+        if near is not None:
+            remedy = f"if it is {near}, give it that price in prices.toml (docs/prices.md); or upgrade genai-prices"
         yield Finding(
             check="unpriced", grade="warn",
             text=f"{count:,} calls of {model or 'an unnamed model'} ({provider}) have no cost: {text}",
             remedy=remedy or "see `tallybook show " + (example[0].call_id if example else "ID") + "` for one of them",
-            facts={"provider": provider, "model": model, "calls": count, "reasons": list(reasons)},
+            facts={"provider": provider, "model": model, "calls": count, "reasons": list(reasons), "nearest": near},
         )  # fmt: skip
     if failed:
         yield Finding(
@@ -148,6 +151,23 @@ def unpriced(store: CallStore, missing: int) -> Iterator[Finding]:
             remedy="providers do not bill requests that they refused; those cut off may be billed",
             facts={"calls": failed},
         )  # fmt: skip
+
+
+def nearest(provider: str, model: str) -> str | None:
+    """The listed model whose name is most like this one, of the same provider first; `None` when none is like it."""
+    from difflib import get_close_matches  # here, with the price list, because only unknown models need them
+
+    from tallybook.prices import listed
+
+    known = listed.names()
+    bare = model.rsplit("/", 1)[-1].lower()
+    own = {name: f"{name} ({provider})" for name in known.get(provider, ())}
+    every = {name: f"{name} ({by})" for by, found in known.items() for name in found}
+    for names in (own, every):
+        near = get_close_matches(bare, names, n=1, cutoff=0.75)
+        if near:
+            return names[near[0]]
+    return None
 
 
 def _why(reasons: Sequence[str]) -> tuple[str, str | None]:

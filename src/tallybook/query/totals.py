@@ -106,6 +106,8 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     estimated_calls: int
     unpriced_failed_calls: int = 0
     """Of the unpriced ones those that failed or broke off, and so told no tokens."""
+    partial_calls: int = 0
+    """Priced, but for something they used there is no price: their cost is a lower bound."""
     unpriced: list[tuple[str | None, int]] = []
     """Models of the other unpriced calls, with their number, most calls first."""
 
@@ -220,16 +222,20 @@ def shared(found: Sequence[Group], whole: Totals) -> list[Group]:
 def head(store: CallStore, scope: Scope, whole: Totals, compared: Span | None = None) -> Head:
     """What a report says of itself: span, filters, currency, coverage and what was set aside."""
     unpriced: dict[str | None, int] = {}
-    if whole.unpriced_calls:
+    partial = 0
+    if whole.calls:
         answer = store.ask(
             Question(
-                measures=("unpriced_calls",), dimensions=("model", "status"), filters=scope.filters,
+                measures=("calls",), dimensions=("model", "status", "cost_status"),
+                filters=(*scope.filters, Filter("cost_status", "in", ("unpriced", "partial"))),
                 since_us=scope.span.since_us, until_us=scope.span.until_us, zone=scope.span.zone,
             )
         )  # fmt: skip
         scope.hear(answer.warnings)
-        for model, status, count in answer.rows:
-            if count and status == "ok":
+        for model, status, cost_status, count in answer.rows:
+            if cost_status == "partial":
+                partial += count
+            elif status == "ok":
                 unpriced[model] = count
     return Head(
         span=scope.span,
@@ -241,6 +247,7 @@ def head(store: CallStore, scope: Scope, whole: Totals, compared: Span | None = 
             unpriced_calls=whole.unpriced_calls,
             estimated_calls=whole.estimated_calls,
             unpriced_failed_calls=whole.unpriced_calls - sum(unpriced.values()),
+            partial_calls=partial,
             unpriced=list(unpriced.items()),
         ),
         compared=compared,
