@@ -28,14 +28,14 @@ from tallybook.providers.failure import failure
 
 _NOTHING = Parsed()
 _NO_USAGE = Usage()
-_CANCELLED = (CancelledError, KeyboardInterrupt, GeneratorExit, SystemExit)
+CANCELLED = (CancelledError, KeyboardInterrupt, GeneratorExit, SystemExit)
 
 
 class Observation:
     """A call under way. Exactly one of the finishing methods takes effect; later ones do nothing."""
 
     __slots__ = (
-        "_done", "_is_stream", "asked", "base_url", "call_id", "format", "is_batch", "may_repeat", "prompt_bytes",
+        "_done", "asked", "base_url", "call_id", "format", "is_batch", "is_stream", "may_repeat", "prompt_bytes",
         "prompt_digest", "provider", "recorder", "response", "retries", "scope", "source", "started_ns", "started_us",
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ class Observation:
         self.may_repeat = False
         self.is_batch = False
         self.response: Any = None
-        self._is_stream = asked.is_stream
+        self.is_stream = asked.is_stream
         self._done = False
         if self.scope.seen is not None:
             self.scope.seen.add(1)
@@ -78,7 +78,7 @@ class Observation:
         if self._done:
             return
         duration_us = self.elapsed_us()
-        status: Status = "cancelled" if isinstance(error, _CANCELLED) else "error"
+        status: Status = "cancelled" if isinstance(error, CANCELLED) else "error"
         http_status = getattr(error, "status_code", None) or getattr(error, "code", None)
         http_status = http_status if isinstance(http_status, int) else None
         kind, message = failure(getattr(error, "body", None) or getattr(error, "details", None), http_status)
@@ -153,7 +153,7 @@ class Observation:
             None if ttft_us is None else ttft_us / 1000, status, parsed.error_type, http_status,
             scope.environment or settings.environment, scope.tags, metadata,
             self._tools(parsed.tool_calls) if parsed.tool_calls else (),
-            parsed.finish_reasons, parsed.service_tier, self.base_url, self._is_stream, self.is_batch,
+            parsed.finish_reasons, parsed.service_tier, self.base_url, self.is_stream, self.is_batch,
             self.may_repeat, self.retries, self.source, usage.requests, usage.quantities, parsed.usage_raw,
             self.asked.parameters, self.prompt_bytes, None if text is None else len(text), None, None, flags,
         )  # fmt: skip
@@ -199,13 +199,13 @@ class Observation:
             return usage, flags
         if usage is None:
             began = parsed.text or parsed.reasoning_chars or parsed.tool_calls
-            if self._is_stream and (began or status in ("incomplete", "cancelled")):
+            if self.is_stream and (began or status in ("incomplete", "cancelled")):
                 usage, flags = self._estimate(parsed), (*flags, "usage_estimated")
             elif status == "ok" and not self.asked.quantities:
                 usage, flags = _NO_USAGE, flags if "usage_missing" in flags else (*flags, "usage_missing")
             else:
                 usage = _NO_USAGE
-        elif (status in ("incomplete", "cancelled")) and not parsed.is_complete and self._is_stream:
+        elif (status in ("incomplete", "cancelled")) and not parsed.is_complete and self.is_stream:
             usage, flags = self._at_least(usage, parsed), (*flags, "usage_estimated")
         if self.asked.quantities:
             usage = msgspec.structs.replace(usage, quantities={**self.asked.quantities, **usage.quantities})

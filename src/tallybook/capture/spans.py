@@ -16,7 +16,9 @@ from typing import Any, Self, TypeVar
 
 from tallybook.capture import guard, recorder
 from tallybook.capture.bodies import preview
-from tallybook.capture.scope import FIELDS, Scope, current, derive, enter, leave
+from tallybook.capture.drive import Inside, driven, driven_async
+from tallybook.capture.observe import checked
+from tallybook.capture.scope import EMPTY, FIELDS, Scope, current, derive, enter, leave
 from tallybook.model.call import Status, Step
 from tallybook.model.limits import ERROR_MESSAGE_CHARS
 
@@ -80,19 +82,12 @@ class Declared:
 
 def wrap_function(function: F, make: Callable[[], Any]) -> F:
     """`function` run inside a fresh context manager of `make` each time, whatever kind of function it is."""
+
+    def started(*args: Any, **kwargs: Any) -> tuple[Any, Inside]:
+        return function(*args, **kwargs), Inside(make())
+
     if inspect.isasyncgenfunction(function):
-
-        @wraps(function)
-        async def agen(*args: Any, **kwargs: Any) -> Any:
-            async with make():
-                inner = function(*args, **kwargs)
-                try:
-                    async for item in inner:
-                        yield item
-                finally:
-                    await inner.aclose()
-
-        return agen  # type: ignore[return-value]
+        return driven_async(function, started)  # type: ignore[no-any-return]
     if inspect.iscoroutinefunction(function):
 
         @wraps(function)
@@ -102,13 +97,7 @@ def wrap_function(function: F, make: Callable[[], Any]) -> F:
 
         return coroutine  # type: ignore[return-value]
     if inspect.isgeneratorfunction(function):
-
-        @wraps(function)
-        def generator(*args: Any, **kwargs: Any) -> Any:
-            with make():
-                return (yield from function(*args, **kwargs))
-
-        return generator  # type: ignore[return-value]
+        return driven(function, started)  # type: ignore[no-any-return]
 
     @wraps(function)
     def plain(*args: Any, **kwargs: Any) -> Any:
@@ -127,12 +116,13 @@ class Node(Declared):
     ) -> None:  # fmt: skip
         super().__init__(derived)
         self._kind = kind
-        self._name = name
-        self._tool_call_id = tool_call_id
+        self._name = str(name)
+        self._tool_call_id = None if tool_call_id is None else str(tool_call_id)
         self._metadata = dict(metadata or {})
-        self._given_id = run_id
+        self._given_id = None if run_id is None else str(run_id)
         self._is_run = is_run
         self._parent: Scope | None = None
+        self._scope = EMPTY
         self._started_us = 0
         self._started_ns = 0
         self._error: str | None = None
@@ -168,7 +158,7 @@ class Node(Declared):
 
     def fail(self, message: str) -> None:
         """Mark the step as failed though no exception left it."""
-        self._error = message
+        self._error = str(message)
 
     def _begin(self) -> None:
         self._started_us = time.time_ns() // 1000
@@ -178,17 +168,19 @@ class Node(Declared):
         scope = self._derived(self._parent)
         if self._is_run:
             scope = derive(scope, run_id=self.step_id)
-        self._tokens.append(enter(derive(scope, parent_id=self.step_id)))
+        self._scope = derive(scope, parent_id=self.step_id)
+        self._tokens.append(enter(self._scope))
 
     def _end(self, error: BaseException | None) -> None:
         duration_us = (time.perf_counter_ns() - self._started_ns) // 1000
-        scope = current.get()
         super()._end(error)
+        message, self._error = self._error, None
+        input_, self._input = self._input, None
+        output, self._output = self._output, None
         pen = recorder.get()
         if not pen.settings.enabled or self._parent is None:
             return
         status: Status = "ok"
-        message = self._error
         if isinstance(error, Exception):
             status, message = "error", f"{type(error).__name__}: {error}"
         elif isinstance(error, GeneratorExit):
@@ -200,13 +192,22 @@ class Node(Declared):
         pen.step(
             Step(
                 step_id=self.step_id, started_at_us=self._started_us, kind=self._kind, name=self._name,
-                run_id=scope.run_id, parent_id=None if self._is_run else self._parent.parent_id,
+                run_id=self._scope.run_id, parent_id=None if self._is_run else self._parent.parent_id,
                 duration_us=duration_us, status=status,
-                error_message=None if message is None else pen.redact(message)[:ERROR_MESSAGE_CHARS],
-                tool_call_id=self._tool_call_id, input_preview=self._input, output_preview=self._output,
-                metadata=self._metadata,
+                error_message=None if message is None else _short(pen.redact, message),
+                tool_call_id=self._tool_call_id, input_preview=input_, output_preview=output,
+                metadata=checked(self._metadata)[0],
             )
         )  # fmt: skip
+
+
+def _short(redact: Callable[[str], str], message: str) -> str:
+    return redact(message[: 4 * ERROR_MESSAGE_CHARS])[:ERROR_MESSAGE_CHARS]
+
+
+def several(tags: Any) -> tuple[Any, ...]:
+    """Tags as they were given: one text, or several."""
+    return (tags,) if isinstance(tags, str) else tuple(tags or ())
 
 
 def tag(*tags: str, **given: Any) -> Declared:
@@ -228,7 +229,7 @@ def run(name: str | None = None, *, run_id: str | None = None, source_type: str 
     tags = own.pop("tags", ())
     metadata = {"source_type": source_type, **own}
     return Node(
-        "run", name or "", lambda scope: derive(scope, tags=tuple(tags), metadata=own, **fields),
+        "run", name or "", lambda scope: derive(scope, tags=several(tags), metadata=own, **fields),
         metadata=metadata, run_id=run_id, is_run=True,
     )  # fmt: skip
 

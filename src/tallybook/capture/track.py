@@ -16,13 +16,14 @@ from msgspec import structs
 
 from tallybook.capture import guard, recorder
 from tallybook.capture.bodies import encode
-from tallybook.capture.observe import Observation
+from tallybook.capture.drive import driven, driven_async
+from tallybook.capture.observe import CANCELLED, Observation
 from tallybook.capture.scope import Seen, current, derive, enter
-from tallybook.capture.spans import Declared, split, wrap_function
+from tallybook.capture.spans import Declared, several, split
 from tallybook.capture.watch import Watch, is_stream, watched
-from tallybook.model.call import ToolCall
+from tallybook.model.call import Status, ToolCall
 from tallybook.model.money import nanousd
-from tallybook.model.usage import TOKEN_FIELDS, Usage
+from tallybook.model.usage import TOKEN_FIELDS, Usage, faults
 from tallybook.providers.base import Asked, Format, Parsed
 from tallybook.providers.detect import detect_provider
 from tallybook.providers.shape import format_of, plain
@@ -44,7 +45,7 @@ class Tracked(Declared):
     def __init__(self, operation: str, given: Mapping[str, Any]) -> None:
         fields, own = split({key: value for key, value in given.items() if key not in ("provider", "model")})
         tags = own.pop("tags", ())
-        super().__init__(lambda scope: derive(scope, name=operation, tags=tuple(tags), metadata=own, **fields))
+        super().__init__(lambda scope: derive(scope, name=operation, tags=several(tags), metadata=own, **fields))
         self._operation = operation
         self._given = dict(given)
         self._provider: str | None = given.get("provider")
@@ -62,6 +63,8 @@ class Tracked(Declared):
     def _begin(self) -> None:
         outer = current.get()
         scope = self._derived(outer)
+        self._provider, self._model, self._kind = self._given.get("provider"), self._given.get("model"), None
+        self._observation, self._format, self._parsed, self._is_handed_on = None, None, Parsed(), False
         pen = recorder.get()
         if pen.settings.enabled:
             self._observation = Observation(
@@ -86,13 +89,16 @@ class Tracked(Declared):
             unknown = sorted(set(named) - set(TOKEN_FIELDS))
             if unknown:
                 guard.failed("tracked usage", None, f"unknown figures {unknown}; known: {', '.join(TOKEN_FIELDS)}")
-            known: dict[str, Any] = {key: value for key, value in named.items() if key in TOKEN_FIELDS}
+            known = {key: _count(key, value) for key, value in named.items() if key in TOKEN_FIELDS}
             self._provider = provider or self._provider
             self._model = model or self._model
             self._kind = operation or self._kind
+            parsed = self._parsed
+            stated = structs.replace(parsed.usage or Usage(), **known) if known else parsed.usage
             self._parsed = structs.replace(
-                self._parsed, usage=Usage(**known), tool_calls=tool_calls or self._parsed.tool_calls,
-                cost_nanousd=None if cost_usd is None else nanousd(cost_usd),
+                parsed, usage=stated, tool_calls=tuple(tool_calls) or parsed.tool_calls,
+                flags=parsed.flags if stated is None else faults(stated),
+                cost_nanousd=parsed.cost_nanousd if cost_usd is None else nanousd(cost_usd),
             )  # fmt: skip
 
     def _read(self, response: Any) -> None:
@@ -115,7 +121,7 @@ class Tracked(Declared):
             return
         self._identify(observation)
         if error is not None and not isinstance(error, GeneratorExit):
-            observation.fail(error)
+            observation.fail(error, self._parsed)
         else:
             observation.finish(self._parsed, observation.elapsed_us())
 
@@ -137,6 +143,8 @@ class Tracked(Declared):
             outcome = function(*args, **kwargs)
             if inspect.iscoroutine(outcome):
                 self._is_handed_on = True
+                if self._observation is not None:
+                    self._observation.discard()  # The call begins when the coroutine is awaited.
             else:
                 outcome = self._taken(outcome)
         return self._copy()._awaited(outcome) if inspect.iscoroutine(outcome) else outcome
@@ -150,6 +158,7 @@ class Tracked(Declared):
         try:
             if self._seen.calls == 0 and self._observation is not None and is_stream(outcome):
                 self._is_handed_on = True
+                self._observation.is_stream = True
                 return watched(outcome, Watch(self._observation, self._finish_stream))
             self._read(outcome)
         except Exception as error:  # noqa: BLE001
@@ -169,15 +178,23 @@ class Tracked(Declared):
             return
         self._format, self._parsed = fmt, parsed
         self._identify(observation)
-        if error is not None:
+        if error is not None and parsed == Parsed(is_complete=False):
             observation.fail(error)
-        else:
-            observation.finish(parsed, observation.elapsed_us(), ttft_us=ttft_us)
+            return
+        status: Status | None = None
+        if error is not None and not parsed.is_complete:
+            parsed = structs.replace(parsed, error_type=type(error).__name__, error_message=str(error))
+            status = "cancelled" if isinstance(error, CANCELLED) else "incomplete"
+        observation.finish(parsed, observation.elapsed_us(), status=status, ttft_us=ttft_us)
 
     def __call__(self, function: Any) -> Any:
         """Decorate a function, coroutine function or generator function."""
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            return wrap_function(function, self._copy)
+        if inspect.isgeneratorfunction(function):
+            return driven(function, lambda *args, **kwargs: (self._copy().call(function, *args, **kwargs), _Plain()))
+        if inspect.isasyncgenfunction(function):
+            return driven_async(
+                function, lambda *args, **kwargs: (self._copy().call(function, *args, **kwargs), _Plain())
+            )
         if inspect.iscoroutinefunction(function):
 
             async def tracked_coroutine(*args: Any, **kwargs: Any) -> Any:
@@ -189,6 +206,28 @@ class Tracked(Declared):
             return self._copy().call(function, *args, **kwargs)
 
         return _named(tracked, function)
+
+
+class _Plain:
+    """The frame of a generator that is watched already."""
+
+    def resume(self) -> None:
+        pass
+
+    def suspend(self, item: Any) -> None:
+        pass
+
+    def end(self, error: BaseException | None) -> None:
+        pass
+
+
+def _count(name: str, value: Any) -> int | None:
+    """A number of tokens as it was stated. Raises ValueError for what is none."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or int(value) != value:
+        raise ValueError(f"{name}={value!r} is no number of tokens")
+    return int(value)
 
 
 def _named(wrapper: Any, function: Any) -> Any:

@@ -7,13 +7,16 @@ that forwards attributes, class and context management.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from functools import wraps
 from typing import Any
 
 from msgspec import structs
 
 from tallybook.capture import guard, unfinished
+from tallybook.capture.drive import drive, driven_async
 from tallybook.capture.observe import Observation
+from tallybook.capture.scope import EMPTY, current
 from tallybook.model.call import Status
 from tallybook.providers.base import Format, Parsed, Stream
 from tallybook.providers.shape import plain, stream_format_of
@@ -34,10 +37,12 @@ def is_stream(value: Any) -> bool:
 class Watch:
     """What passed of one stream, and its end, told once."""
 
-    __slots__ = ("__weakref__", "_end", "_ended", "_format", "_stream", "_text", "_ttft_us", "observation")
+    __slots__ = ("__weakref__", "_end", "_ended", "_format", "_stream", "_text", "_ttft_us", "observation", "scope")
 
     def __init__(self, observation: Observation, end: End) -> None:
         self.observation = observation
+        self.scope = current.get()
+        """What was in force when the stream was made: its own code runs under it, whenever it is read."""
         self._end = end
         self._ended = False
         self._format: Format | None = None
@@ -94,37 +99,26 @@ def _heard(watch: Watch, item: Any) -> Any:
     return item
 
 
-def _generator(inner: Generator[Any, Any, Any], watch: Watch) -> Generator[Any, Any, Any]:
-    try:
-        sent: Any = None
-        while True:
-            try:
-                item = inner.send(sent)
-            except StopIteration as stop:
-                watch.end(is_whole=True)
-                return stop.value
-            sent = yield _heard(watch, item)
-    except GeneratorExit:
-        inner.close()
-        watch.end()
-        raise
-    except BaseException as error:
-        watch.end(error=error)
-        raise
+class _Heard:
+    """The frame of a watched generator: the tracked scope around its own code, and an ear for its items."""
 
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._inside = watch.scope
+        self._outside = EMPTY
 
-async def _async_generator(inner: AsyncGenerator[Any, Any], watch: Watch) -> AsyncGenerator[Any, Any]:
-    try:
-        async for item in inner:
-            yield _heard(watch, item)
-        watch.end(is_whole=True)
-    except GeneratorExit:
-        await inner.aclose()
-        watch.end()
-        raise
-    except BaseException as error:
-        watch.end(error=error)
-        raise
+    def resume(self) -> None:
+        self._outside = current.get()
+        current.set(self._inside)
+
+    def suspend(self, item: Any) -> None:
+        self._inside = current.get()
+        current.set(self._outside)
+        _heard(self._watch, item)
+
+    def end(self, error: BaseException | None) -> None:
+        current.set(self._outside)
+        self._watch.end(is_whole=error is None, error=None if isinstance(error, GeneratorExit) else error)
 
 
 class Proxy:
@@ -138,7 +132,14 @@ class Proxy:
         return type(object.__getattribute__(self, "_tallybook")[0])
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(object.__getattribute__(self, "_tallybook")[0], name)
+        inner, watch = object.__getattribute__(self, "_tallybook")
+        value = getattr(inner, name)
+        if name == "close":
+            return _closing(value, watch)
+        return _closing_later(value, watch) if name == "aclose" else value
+
+    def __delattr__(self, name: str) -> None:
+        delattr(object.__getattribute__(self, "_tallybook")[0], name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(object.__getattribute__(self, "_tallybook")[0], name, value)
@@ -148,6 +149,7 @@ class Proxy:
 
     def __next__(self) -> Any:
         inner, watch = object.__getattribute__(self, "_tallybook")
+        token = current.set(watch.scope)
         try:
             item = next(inner)
         except StopIteration:
@@ -156,6 +158,8 @@ class Proxy:
         except BaseException as error:
             watch.end(error=error)
             raise
+        finally:
+            current.reset(token)
         return _heard(watch, item)
 
     def __aiter__(self) -> AsyncIterator[Any]:
@@ -163,6 +167,7 @@ class Proxy:
 
     async def __anext__(self) -> Any:
         inner, watch = object.__getattribute__(self, "_tallybook")
+        token = current.set(watch.scope)
         try:
             item = await inner.__anext__()
         except StopAsyncIteration:
@@ -171,6 +176,8 @@ class Proxy:
         except BaseException as error:
             watch.end(error=error)
             raise
+        finally:
+            current.reset(token)
         return _heard(watch, item)
 
     def __enter__(self) -> Any:
@@ -197,19 +204,42 @@ class Proxy:
         finally:
             watch.end()
 
-    def close(self) -> Any:
-        """Close the stream that is stood in for."""
-        inner, watch = object.__getattribute__(self, "_tallybook")
+
+def _closing(close: Callable[..., Any], watch: Watch) -> Callable[..., Any]:
+    """The stream's own `close`, of either colour, after which the stream is over."""
+    if inspect.iscoroutinefunction(close):
+        return _closing_later(close, watch)
+
+    @wraps(close)
+    def closed(*args: Any, **kwargs: Any) -> Any:
         try:
-            return inner.close()
+            return close(*args, **kwargs)
         finally:
             watch.end()
+
+    return closed
+
+
+def _closing_later(close: Callable[..., Any], watch: Watch) -> Callable[..., Any]:
+    @wraps(close)
+    async def closed(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await close(*args, **kwargs)
+        finally:
+            watch.end()
+
+    return closed
+
+
+async def _watched_stream() -> AsyncGenerator[Any, Any]:
+    """The name that a watched asynchronous generator goes by."""
+    yield
 
 
 def watched(stream: Any, watch: Watch) -> Any:
     """The stream to hand to the caller in place of `stream`."""
     if inspect.isgenerator(stream):
-        return _generator(stream, watch)
+        return drive(stream, _Heard(watch))
     if inspect.isasyncgen(stream):
-        return _async_generator(stream, watch)
+        return driven_async(_watched_stream, lambda: (stream, _Heard(watch)))()
     return Proxy(stream, watch)
