@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import msgspec
 
 from tallybook.model.ids import unix_ms_of
+from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.reader import Reader, View
 from tallybook.store.lake.render import DAY_US
 from tallybook.store.lake.schema import BODY_COLUMNS, files_sql, struct_sql

@@ -103,7 +103,7 @@ def one(reader: Reader, view: View, call_id: str) -> Call | None:
         relation = reader.calls(view, ("started_at",), files=files, with_hot=is_hot)
         cursor = reader.con.execute(f"SELECT started_at, call_id FROM ({relation}) WHERE {condition} LIMIT 9")
         found = [Found(time_us(at), name) for at, name in cursor.fetchall()]
-        if len(found) > 1:
+        if len(found) > 1 and not exact:
             more = "at least " if len(found) == 9 else ""
             raise InputError(
                 f"{more}{len(found)} calls begin with {call_id!r}", field="call_id", hint="give more of the id"
@@ -192,13 +192,25 @@ def page(
 def run_calls(reader: Reader, view: View, run_id: str) -> tuple[list[Call], list[Step]]:
     """Calls and steps of a run, in order of start."""
     text = text_sql(run_id)
-    relation = reader.calls(view, ("started_at", "run_id", "session_id"))
+    relation = reader.calls(view, ("started_at", "run_id", "session_id"), files=_files_of_run(reader, view, text))
     found: list[Found] = []
     for condition in (f"run_id = {text}", f"session_id = {text} AND run_id IS NULL"):
         cursor = reader.con.execute(f"SELECT started_at, call_id FROM ({relation}) WHERE {condition}")
         found.extend(Found(time_us(at), name) for at, name in cursor.fetchall())
     found.sort()
     return fetch(reader, view, found), steps_of_run(reader, view, run_id)
+
+
+def _files_of_run(reader: Reader, view: View, run: str) -> list[File]:
+    """Files of the days in which the run has calls, by the summary of runs."""
+    files = reader.files(view, "summary_runs")
+    if not files:
+        return view.manifest.of("calls")
+    cursor = reader.con.execute(
+        f"SELECT DISTINCT CAST(day AS VARCHAR) FROM read_parquet({files_sql(files)}) WHERE run = {run}"
+    )
+    days = {day for (day,) in cursor.fetchall()}
+    return [file for file in view.manifest.of("calls") if file.day in days or file.rows < 0]
 
 
 def steps_of_run(reader: Reader, view: View, run_id: str) -> list[Step]:

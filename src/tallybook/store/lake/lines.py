@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import duckdb
 import msgspec
 
 from tallybook.model import codec
 from tallybook.model.errors import InputError
 from tallybook.model.ids import uuid7
 from tallybook.store.base import Warned
+from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.price import Prices, load_cells, priced_sql
 from tallybook.store.lake.schema import (
     COLUMN_SQL,

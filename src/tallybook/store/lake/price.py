@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
-import duckdb
 import msgspec
 
 from tallybook.model.usage import TOKEN_FIELDS
 from tallybook.prices import cost as rules
 from tallybook.prices.base import Key, Rate
+from tallybook.store.lake.engine import duckdb
 
 _FAR_US = 1 << 60
 _FAR_TOKENS = 1 << 62

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import duckdb
 import msgspec
 
 from tallybook.model.errors import StorageError
 from tallybook.store.base import Warned
 from tallybook.store.lake import manifest as manifests
+from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.lines import Lines
 from tallybook.store.lake.manifest import File, FileKind, Manifest, Snapshot
 from tallybook.store.lake.price import Prices
@@ -59,7 +59,7 @@ def connect() -> duckdb.DuckDBPyConnection:
         ":memory:",
         config={"memory_limit": _MEMORY, "temp_directory": str(spill), "autoinstall_known_extensions": "false"},
     )
-    con.execute("SET TimeZone='UTC'; SET parquet_metadata_cache=true")
+    con.execute("SET TimeZone='UTC'; SET parquet_metadata_cache=true; SET enable_progress_bar=false")
     return con
 
 

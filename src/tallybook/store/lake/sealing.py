@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
 import msgspec
 
 from tallybook.model.limits import PROMOTED_KEYS, ROW_GROUP_ROWS
 from tallybook.store.lake import summary
 from tallybook.store.lake.bodies import source_sql
+from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.lines import Bad, Lines
 from tallybook.store.lake.manifest import BODIES, Disk, File, FileKind, Manifest
 from tallybook.store.lake.price import Prices
@@ -36,6 +36,7 @@ from tallybook.store.lake.schema import (
 from tallybook.store.lake.tools import hot_tools
 
 BATCH = "batch"
+WHOLE_DAY = "whole_day"
 _PROMOTE_SAMPLE_ROWS = 5_000
 _TOOL_NAMES = ", ".join(name for name, _ in TOOL_COLUMNS)
 _SUMMARIES = (summary.HOURS, summary.USERS, summary.RUNS)
@@ -251,11 +252,11 @@ class Sealer:
                 for name in CALL_COLUMNS
             ]
             parts.append(f"SELECT {', '.join(select)} FROM read_parquet({text_sql(str(self._folder / file.path))})")
-        self._con.execute(f"CREATE OR REPLACE TEMP TABLE {BATCH} AS {' UNION ALL '.join(parts)}")
-        promoted = promotable(self._con, BATCH)
-        sql = f"SELECT {calls_select(promoted)} FROM {extracted_sql(BATCH, promoted)} ORDER BY started_at, call_id"
+        self._con.execute(f"CREATE OR REPLACE TEMP TABLE {WHOLE_DAY} AS {' UNION ALL '.join(parts)}")
+        promoted = promotable(self._con, WHOLE_DAY)
+        sql = f"SELECT {calls_select(promoted)} FROM {extracted_sql(WHOLE_DAY, promoted)} ORDER BY started_at, call_id"
         file = self._write("calls", files[0].day, sql, sequence)
-        self._con.execute(f"DROP TABLE {BATCH}")
+        self._con.execute(f"DROP TABLE {WHOLE_DAY}")
         return _merged(file, files, promoted)
 
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import duckdb
-
 from tallybook.model.errors import InputError
 from tallybook.model.question import Answer
 from tallybook.store.lake.bodies import source_sql
+from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.reader import Reader, View
-from tallybook.store.lake.runs import ENDED, KEY
 from tallybook.store.lake.schema import (
     BODY_COLUMNS,
     CALL_COLUMNS,
@@ -21,6 +19,7 @@ from tallybook.store.lake.schema import (
     TOOL_COLUMNS,
     files_sql,
 )
+from tallybook.store.lake.summary import ENDED, KEY
 
 VIEWS = ("calls", "tool_calls", "runs", "prompts", "steps")
 _BODY_TYPES = {"messages": "VARCHAR[]"}

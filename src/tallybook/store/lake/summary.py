@@ -17,7 +17,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tallybook.model.usage import TOKEN_FIELDS
-from tallybook.store.lake.runs import ENDED, KEY
+
+KEY = "coalesce(run_id, session_id)"
+"""The run that a call belongs to: its own, else its session."""
+ENDED = "epoch_us(started_at) + coalesce(duration_us, 0)"
 
 BUCKET_RATIO = 1.05
 """Buckets of durations grow by this factor: a percentile is off by at most its square root, 2.5 %."""

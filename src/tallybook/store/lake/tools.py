@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import duckdb
-
+from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.schema import TOOL_COLUMNS, files_sql, us_sql
 
 _NAMES = ", ".join(name for name, _ in TOOL_COLUMNS)
