@@ -259,6 +259,7 @@ def _note_failure(what: str, error: BaseException | None, message: str) -> None:
         return
     note = {"timestamp": time.time(), "pid": os.getpid(), "reason": what, "message": recorder.redact(message)[:500]}
     try:
+        recorder.settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (recorder.settings.folder / "failures.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(note) + "\n")
     except OSError:
