@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -70,6 +71,15 @@ def test_every_command_explains_itself_with_examples(run: Run, name: str, capsys
     text = capsys.readouterr().out
     assert "Examples:" in text
     assert f"tallybook {name}" in text
+
+
+def test_the_folder_may_be_named_before_or_after_the_command(run: Run, tmp_path: Path) -> None:
+    found = [json.loads(run(*args).out)["folder"] for args in (
+        ("--dir", str(tmp_path), "doctor", "--json"), ("doctor", "--json", "--dir", str(tmp_path)),
+        ("--dir", "/nowhere", "doctor", "--json", "--dir", str(tmp_path)),
+    )]  # fmt: skip
+    assert found == [str(tmp_path)] * 3
+    assert f"Ledger: {tmp_path / 'x'}" in run("--dir", str(tmp_path / "x")).out
 
 
 def test_help_lists_every_command(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -97,12 +99,16 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 
 @click.group(cls=Lazy, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.option("--dir", "folder", metavar="FOLDER", help="The ledger's folder; also after the command.")
 @click.pass_context
-def cli(ctx: click.Context) -> None:
+def cli(ctx: click.Context, folder: str | None) -> None:
     """What your model calls cost, how long they took and what failed.
 
     Without a command: where the ledger is and today's figure.
     """
+    if folder is not None:
+        host: Host = ctx.obj
+        ctx.obj = replace(host, settings=lambda given: host.settings(given or Path(folder)))
     if ctx.invoked_subcommand is None:
         from tallybook.cli.start import start  # here, because a command needs it not
 
