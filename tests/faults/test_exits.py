@@ -87,15 +87,15 @@ def test_kill_9_at_any_instant_loses_no_call_that_had_returned(start: Start, tmp
     for _ in range(8):
         program = start("forever", tmp_path)
         assert program.stdout is not None
-        first = program.stdout.readline()
+        first = [program.stdout.readline().strip() for _ in range(5)]
         time.sleep(chance.uniform(0, 0.25))
         program.kill()
         said, _ = program.communicate(timeout=30)
-        told = {first.strip(), *said.split()}
+        told = {*first, *said.split()}
         total += len(told)
         lines = TemporaryLedger(tmp_path).lines()
         whole = {codec.decode(line).response_id for line in lines if line.endswith(b"}")}
         assert told <= whole, f"lost {told - whole} (seed {seed})"
         damaged = [line for line in lines if not line.endswith(b"}")]
         assert len(damaged) <= 4, f"only tails of killed writers may be torn (seed {seed})"
-    assert total > 50
+    assert total >= 40
