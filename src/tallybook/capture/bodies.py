@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -17,6 +18,8 @@ import msgspec
 from tallybook.model.limits import BODY_BYTES, PREVIEW_CHARS
 
 _BASE64 = re.compile(r'(?<=[",])(?:data:[\w/+.;-]+,)?[A-Za-z0-9+/_-]{1024,}={0,2}(?=")')
+_STRADDLE = 4_096
+"""Characters beyond a body's limit that are masked with it, so that no secret is halved by the cut."""
 _MESSAGES_KNOWN = 20_000
 """Hashes of messages that this process wrote lately. Beyond: the oldest are forgotten and may be written again."""
 
@@ -89,25 +92,29 @@ def preview(prompt: Any, redact: Callable[[str], str]) -> str:
 
 
 class BodyWriter:
-    """Turns bodies into lines for the journal. Not safe for threads by itself beyond what a dict is."""
+    """Turns bodies into lines for the journal. Safe for threads."""
 
     def __init__(self, redact: Callable[[str], str], append: Callable[[str, bytes], None]) -> None:
         self._redact = redact
         self._append = append
         self._known: OrderedDict[str, None] = OrderedDict()
+        self._day = ""
+        self._lock = threading.RLock()
 
     def _clean(self, text: str) -> tuple[str, int | None]:
         """Redacted text without blobs, and the original size in bytes when it had to be cut."""
-        size = len(text.encode("utf-8", "surrogatepass"))
-        text = self._redact(without_base64(text))
-        if len(text) > BODY_BYTES:
-            return text[:BODY_BYTES], size
-        return text, None
+        data = text.encode("utf-8", "replace")  # Halves of characters have no place in a file.
+        text = without_base64(data.decode())
+        is_cut = len(text) > BODY_BYTES
+        if is_cut:  # Before masking, which takes time by the character; the rest is for what straddles the cut.
+            text = text[: BODY_BYTES + _STRADDLE]
+        text = self._redact(text)
+        return (text[:BODY_BYTES], len(data)) if is_cut or len(text) > BODY_BYTES else (text, None)
 
     def prompt(self, call_id: str, timestamp: str, prompt: Any) -> None:
         """Write a prompt: a conversation as references to its messages, anything else whole."""
         if isinstance(prompt, list) and prompt and all(isinstance(item, Mapping) for item in prompt):
-            hashes = [self._message(item) for item in prompt]
+            hashes = [self._message(item, timestamp[:10]) for item in prompt]
             line = {"call_id": call_id, "timestamp": timestamp, "messages": hashes}
             self._append("prompts", encode(line) + b"\n")
         else:
@@ -125,15 +132,29 @@ class BodyWriter:
             line |= {"truncated": True, "bytes": size}
         self._append(kind, encode(line) + b"\n")
 
-    def _message(self, message: Mapping[str, Any]) -> str:
+    def forked(self) -> None:
+        """In a child process: whoever held the lock in the parent is not here to give it back."""
+        self._lock = threading.RLock()
+
+    def _is_known(self, key: str, day: str) -> bool:
+        """Whether a message was written on this day: each day's files hold what they refer to."""
+        with self._lock:
+            if day > self._day:
+                self._day = day
+                self._known.clear()
+            if key in self._known:
+                self._known.move_to_end(key)
+                return True
+            self._known[key] = None
+            if len(self._known) > _MESSAGES_KNOWN:
+                self._known.popitem(last=False)
+            return False
+
+    def _message(self, message: Mapping[str, Any], day: str) -> str:
         clean, size = self._clean(encode(message).decode("utf-8", "replace"))
         key = sha256(clean.encode())[:39]
-        if key in self._known:
-            self._known.move_to_end(key)
+        if self._is_known(key, day):
             return key
-        self._known[key] = None
-        if len(self._known) > _MESSAGES_KNOWN:
-            self._known.popitem(last=False)
         line: dict[str, Any] = {"hash": key, "message": clean}
         if size is not None:
             line |= {"truncated": True, "bytes": size}

@@ -19,6 +19,8 @@ FAMILIES = ("openai", "anthropic", "google", "threads")
 
 _MARK = "__tallybook_original__"
 _placed: dict[Patch, Callable[..., Any]] = {}
+"""Our wrappers that are in place, or inside another library's: those stay, pass calls through while switched off,
+and serve again at the next `instrument()`. A second one around them would record each call twice."""
 _waiting = Waiting()
 
 
@@ -31,12 +33,17 @@ def _place(patch: Patch, module: ModuleType) -> None:
             f"{patch.package or 'the library'}; its calls are not recorded; see `tallybook doctor`",
         )  # fmt: skip
         return
-    if patch in _placed and hasattr(original, _MARK):
+    if patch in _placed and _is_inside(original, patch.module):
         return
     observed = patch.wrap(original, patch.family)
     setattr(observed, _MARK, original)
     setattr(owner, patch.attribute, observed)
     _placed[patch] = observed
+
+
+def _is_inside(found: Callable[..., Any], module_name: str) -> bool:
+    """Whether our wrapper is what was found, or is taken to be inside: another library's stands around it."""
+    return hasattr(found, _MARK) or getattr(found, "__module__", module_name) != module_name
 
 
 def _when_imported(module_name: str) -> Callable[[ModuleType], None]:
@@ -63,7 +70,8 @@ def instrument(
 
     SDKs may be imported before or after; none is imported here. Further keyword arguments are settings
     (`folder`, `project`, `prompts="preview"` …, see docs/settings.md) that win over environment and file.
-    Returns the families in force. Never raises: what cannot be patched is told once in the log.
+    A further call adds to the families in force, which are returned. Never raises: what cannot be patched is told
+    once in the log.
     """
     global _chosen  # noqa: PLW0603  (one state a process, as the patches themselves)
     wanted = {"openai": openai, "anthropic": anthropic, "google": google, "threads": threads}
@@ -72,7 +80,7 @@ def instrument(
         if not pen.settings.enabled:
             return ()
         switch.is_on = True
-        _chosen = frozenset(family for family, is_wanted in wanted.items() if is_wanted)
+        _chosen |= {family for family, is_wanted in wanted.items() if is_wanted}
         for name in dict.fromkeys(patch.module for patch in TABLE if patch.family in _chosen):
             module = sys.modules.get(name)
             if module is not None and hasattr(module, "__file__"):
@@ -92,7 +100,7 @@ def uninstrument() -> None:
             owner = getattr(module, patch.owner, None)
             if owner is not None and getattr(owner, patch.attribute, None) is observed:
                 setattr(owner, patch.attribute, getattr(observed, _MARK))
-            del _placed[patch]
+                del _placed[patch]
         switch.is_on = False
         _chosen = frozenset()
 

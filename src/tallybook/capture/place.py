@@ -15,8 +15,11 @@ _LOOK_US = 10_000_000
 def git_root(cwd: Path) -> Path | None:
     """The nearest directory at or above `cwd` that holds `.git`; `None` outside a repository."""
     for place in (cwd, *cwd.parents):
-        if (place / ".git").exists():
-            return place
+        try:
+            if (place / ".git").exists():
+                return place
+        except OSError:
+            continue  # A folder above that this user may not look into.
     return None
 
 
@@ -29,7 +32,10 @@ def git_branch(root: Path) -> str | None:
         head = (marker / "HEAD").read_text(encoding="utf-8").strip()
     except (OSError, IndexError, UnicodeDecodeError):
         return None
-    return head.removeprefix("ref: refs/heads/") if head.startswith("ref:") else head[:12] or None
+    if not head.startswith("ref:"):
+        return head[:12] or None
+    branch = head.removeprefix("ref: refs/heads/")
+    return None if branch == ".invalid" else branch  # What a repository with reftables has there.
 
 
 class Place:

@@ -162,6 +162,7 @@ class Recorder:
         self._waiting.clear()
         self._waiting_bytes = 0
         self._random = random.Random(_random_bits(128))  # noqa: S311  (ids are no secrets)
+        self.bodies.forked()
         for writer in self._writers.values():
             writer.forked()
 

@@ -1,7 +1,7 @@
 """Patches a module when the application imports it, so that we import none ourselves.
 
 A finder at the front of `sys.meta_path` lets the ordinary finders find the module and runs our patch right
-after the module's own code. It is removed when nothing waits any more.
+after the module's own code. It stays while `instrument()` is in force: a module that is loaded anew is patched anew.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 from tallybook.capture import guard
 
@@ -22,6 +23,9 @@ class _Loader(Loader):
     def __init__(self, inner: Loader, then: Callable[[ModuleType], None]) -> None:
         self._inner = inner
         self._then = then
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)  # Who looks a module up without importing it may ask for its source.
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._inner.create_module(spec)
