@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tallybook.query import compare
+from tallybook.query.cube import sections
 from tallybook.query.series import filled
 from tallybook.query.totals import Group, Head, Scope, groups, head, shared, total
 from tallybook.store.base import CallStore
@@ -38,11 +39,11 @@ def costs(
     compared = compare.before(scope) if is_compared else None
     if is_compared:
         whole = compare.beside(store, scope, [whole], ())[0]
-    sections = {}
-    for dimension in by if whole.totals.calls else ():
-        found = groups(store, scope, (dimension,), order=(("cost_nanousd", "desc"), ("calls", "desc")), limit=top)
+    cube = sections(store, scope, by if whole.totals.calls else (), top)
+    found = {}
+    for dimension, largest in cube.sections.items():
         if is_compared:
-            found = compare.beside(store, scope, found, (dimension,))
-        sections[dimension] = shared(found, whole.totals)
+            largest = compare.beside(store, scope, largest, (dimension,))
+        found[dimension] = shared(largest, whole.totals)
     days = filled(groups(store, scope, (), grain="day"), scope, "day") if whole.totals.calls else []
-    return Costs(head=head(store, scope, whole.totals, compared), total=whole, sections=sections, days=days)
+    return Costs(head=head(store, scope, whole.totals, compared, cube.coverage), total=whole, sections=found, days=days)

@@ -8,6 +8,7 @@ import msgspec
 
 from tallybook.model.question import Grain
 from tallybook.query import compare
+from tallybook.query.cube import sections
 from tallybook.query.series import filled
 from tallybook.query.totals import Group, Head, Scope, groups, head, shared, total
 from tallybook.store.base import CallStore
@@ -45,15 +46,15 @@ def stats(
     if span.since_us is not None and (span.until_us or span.now_us) - span.since_us <= 2 * 86_400 * 1_000_000:
         grain = "hour"
     series = groups(store, scope, (), grain=grain) if whole.totals.calls else []
-    sections = {}
-    for dimension in by if whole.totals.calls else ():
-        found = groups(store, scope, (dimension,), order=(("cost_nanousd", "desc"), ("calls", "desc")), limit=top)
+    cube = sections(store, scope, by if whole.totals.calls else (), top)
+    found = {}
+    for dimension, largest in cube.sections.items():
         if is_compared:
-            found = compare.beside(store, scope, found, (dimension,))
-        sections[dimension] = shared(found, whole.totals)
+            largest = compare.beside(store, scope, largest, (dimension,))
+        found[dimension] = shared(largest, whole.totals)
     return Stats(
-        head=head(store, scope, whole.totals, compared),
+        head=head(store, scope, whole.totals, compared, cube.coverage),
         total=whole,
         series=filled(series, scope, grain),
-        sections=sections,
+        sections=found,
     )

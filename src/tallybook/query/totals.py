@@ -219,8 +219,22 @@ def shared(found: Sequence[Group], whole: Totals) -> list[Group]:
     ]
 
 
-def head(store: CallStore, scope: Scope, whole: Totals, compared: Span | None = None) -> Head:
-    """What a report says of itself: span, filters, currency, coverage and what was set aside."""
+def head(
+    store: CallStore, scope: Scope, whole: Totals, compared: Span | None = None, known: Coverage | None = None
+) -> Head:
+    """What a report says of itself: span, filters, currency, coverage (asked for unless known), what was set aside."""
+    return Head(
+        span=scope.span,
+        filters=told(scope.filters),
+        currency=scope.currency,
+        coverage=coverage(store, scope, whole) if known is None else known,
+        compared=compared,
+        warnings=_warnings(store, scope),
+    )
+
+
+def coverage(store: CallStore, scope: Scope, whole: Totals) -> Coverage:
+    """What the whole lacks, by model."""
     unpriced: dict[str | None, int] = {}
     partial = 0
     if whole.calls:
@@ -236,22 +250,15 @@ def head(store: CallStore, scope: Scope, whole: Totals, compared: Span | None = 
             if cost_status == "partial":
                 partial += count
             elif status == "ok":
-                unpriced[model] = count
-    return Head(
-        span=scope.span,
-        filters=told(scope.filters),
-        currency=scope.currency,
-        coverage=Coverage(
-            calls=whole.calls,
-            priced_calls=whole.priced_calls,
-            unpriced_calls=whole.unpriced_calls,
-            estimated_calls=whole.estimated_calls,
-            unpriced_failed_calls=whole.unpriced_calls - sum(unpriced.values()),
-            partial_calls=partial,
-            unpriced=list(unpriced.items()),
-        ),
-        compared=compared,
-        warnings=_warnings(store, scope),
+                unpriced[model] = unpriced.get(model, 0) + count
+    return Coverage(
+        calls=whole.calls,
+        priced_calls=whole.priced_calls,
+        unpriced_calls=whole.unpriced_calls,
+        estimated_calls=whole.estimated_calls,
+        unpriced_failed_calls=whole.unpriced_calls - sum(unpriced.values()),
+        partial_calls=partial,
+        unpriced=sorted(unpriced.items(), key=lambda item: (-item[1], item[0] is None, item[0] or "")),
     )
 
 
