@@ -160,13 +160,14 @@ def multiply(folder: Path, days: int) -> None:
             path = f"{day}/{Path(file['path']).name}"
             con.execute(
                 f"COPY ({_moved_sql(file['kind'], str(folder / file['path']), shift)}) TO '{folder / path}' "
-                "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 61440, PARQUET_VERSION v2)"
+                "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480, PARQUET_VERSION v2)"
             )
             new = {**file, "path": path, "day": day, "bytes": (folder / path).stat().st_size}
             new["min_us"] += shift * DAY_US
             new["max_us"] += shift * DAY_US
-            if file["kind"] in ("calls", "tools"):
-                got = con.execute(f"SELECT min(call_id), max(call_id) FROM read_parquet('{folder / path}')").fetchone()
+            key = {"calls": "call_id", "tools": "call_id", "summary_runs": "run"}.get(file["kind"])
+            if key:
+                got = con.execute(f"SELECT min({key}), max({key}) FROM read_parquet('{folder / path}')").fetchone()
                 new["min_id"], new["max_id"] = got
             manifest["files"].append(new)
     manifest["files"].sort(key=lambda file: (file["day"], file["kind"], file["path"]))

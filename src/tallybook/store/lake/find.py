@@ -23,7 +23,8 @@ from tallybook.store.lake.rows import call_of, step_of, time_us, tools_of
 from tallybook.store.lake.schema import CALL_COLUMNS, STEP_FIELDS, files_sql, text_sql
 
 PREFIX_CHARS = 8
-SCAN_DAYS = 1
+FAR_ID = "\U0010ffff"
+"""Above every id, for files that do not tell theirs."""
 BATCH_CALLS = 1_000
 UTC_ONLY = Local(((0, 0),))
 _TOOL_FIELDS = ("call_id", "position", "tool", "tool_call_id", "arguments", "result", "duration_us", "error",
@@ -54,16 +55,8 @@ def fetch(reader: Reader, view: View, found: Sequence[Found]) -> list[Call]:
     where = (
         f"started_at >= make_timestamp({low}) AND started_at <= make_timestamp({high}) AND call_id IN ({ids})"
     )  # fmt: skip
-    relation = reader.calls(view, CALL_COLUMNS, files=files)
-    cursor = reader.con.execute(f"SELECT {', '.join(CALL_COLUMNS)} FROM ({relation}) WHERE {where}")
-    rows = [dict(zip(CALL_COLUMNS, row, strict=True)) for row in cursor.fetchall()]
-    tools: dict[str, list[ToolCall]] = {}
-    with_tools = [row["call_id"] for row in rows if row["tool_call_count"]]
-    if with_tools:
-        near = [file for file in view.manifest.of("tools", low, high + 1) if _days_meet(file, days)]
-        tools = tools_by_call(reader, view, with_tools, near, low, high)
-    calls = {row["call_id"]: call_of(row, tools.get(row["call_id"], ())) for row in rows}
-    return [calls[one.call_id] for one in found if one.call_id in calls]
+    by_id = {call.call_id: call for call in _calls(reader, view, _rows(reader, view, files, True, where), files)}
+    return [by_id[one.call_id] for one in found if one.call_id in by_id]
 
 
 def tools_by_call(
@@ -85,32 +78,50 @@ def _days_meet(file: File, days: set[int]) -> bool:
 
 def one(reader: Reader, view: View, call_id: str) -> Call | None:
     """A call by its id, or by a unique beginning of it of at least 8 characters."""
-    for exact in (True, False):
-        if not exact and len(call_id) < PREFIX_CHARS:
-            break
-        condition = f"call_id = {text_sql(call_id)}" if exact else f"starts_with(call_id, {text_sql(call_id)})"
-        top = call_id + "\U0010ffff"
-        files = [
-            file
-            for file in view.manifest.of("calls")
-            if (file.min_id <= call_id <= file.max_id if exact else file.min_id <= top and file.max_id >= call_id)
-        ]
-        if not exact:
-            condition += f" AND call_id >= {text_sql(call_id)} AND call_id < {text_sql(top)}"
-        is_hot = _in_hot(reader.folder, view, call_id)
-        if not files and not is_hot:
-            continue
-        relation = reader.calls(view, ("started_at",), files=files, with_hot=is_hot)
-        cursor = reader.con.execute(f"SELECT started_at, call_id FROM ({relation}) WHERE {condition} LIMIT 9")
-        found = [Found(time_us(at), name) for at, name in cursor.fetchall()]
-        if len(found) > 1 and not exact:
-            more = "at least " if len(found) == 9 else ""
-            raise InputError(
-                f"{more}{len(found)} calls begin with {call_id!r}", field="call_id", hint="give more of the id"
-            )
-        if found:
-            return fetch(reader, view, found)[0]
-    return None
+    sealed = [file for file in view.manifest.of("calls") if file.min_id <= call_id <= file.max_id]
+    condition = f"call_id = {text_sql(call_id)}"
+    found = _rows(reader, view, sealed, False, condition) if sealed else []
+    is_hot = not found and _in_hot(reader.folder, view, call_id)
+    if is_hot:
+        found = _rows(reader, view, [], True, condition)
+    if found:
+        return _calls(reader, view, found[:1], sealed)[0]
+    if len(call_id) < PREFIX_CHARS:
+        return None
+    top = call_id + FAR_ID
+    files = [file for file in view.manifest.of("calls") if file.min_id <= top and file.max_id >= call_id]
+    if not files and not is_hot:
+        return None
+    condition = f"call_id >= {text_sql(call_id)} AND call_id < {text_sql(top)}"
+    relation = reader.calls(view, ("started_at",), files=files, with_hot=is_hot)
+    cursor = reader.con.execute(f"SELECT started_at, call_id FROM ({relation}) WHERE {condition} LIMIT 9")
+    places = [Found(time_us(at), name) for at, name in cursor.fetchall()]
+    if len(places) > 1:
+        more = "at least " if len(places) == 9 else ""
+        raise InputError(
+            f"{more}{len(places)} calls begin with {call_id!r}", field="call_id", hint="give more of the id"
+        )
+    return fetch(reader, view, places)[0] if places else None
+
+
+def _rows(reader: Reader, view: View, files: Sequence[File], with_hot: bool, condition: str) -> list[dict[str, Any]]:
+    """Whole rows of the calls that fulfil a condition."""
+    relation = reader.calls(view, CALL_COLUMNS, files=files, with_hot=with_hot)
+    cursor = reader.con.execute(f"SELECT {', '.join(CALL_COLUMNS)} FROM ({relation}) WHERE {condition}")
+    return [dict(zip(CALL_COLUMNS, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _calls(reader: Reader, view: View, rows: Sequence[dict[str, Any]], files: Sequence[File]) -> list[Call]:
+    """Calls of whole rows, with their tools; `files` are those of calls that the rows came from."""
+    tools: dict[str, list[ToolCall]] = {}
+    with_tools = [row for row in rows if row["tool_call_count"]]
+    if with_tools:
+        times = [time_us(row["started_at"]) for row in with_tools]
+        days = {file.day for file in files}
+        near = [file for file in view.manifest.of("tools", min(times), max(times) + 1) if file.day in days]
+        ids = [row["call_id"] for row in with_tools]
+        tools = tools_by_call(reader, view, ids, near, min(times), max(times))
+    return [call_of(row, tools.get(row["call_id"], ())) for row in rows]
 
 
 def _in_hot(folder: Path, view: View, call_id: str) -> bool:
@@ -192,7 +203,7 @@ def page(
 def run_calls(reader: Reader, view: View, run_id: str) -> tuple[list[Call], list[Step]]:
     """Calls and steps of a run, in order of start."""
     text = text_sql(run_id)
-    relation = reader.calls(view, ("started_at", "run_id", "session_id"), files=_files_of_run(reader, view, text))
+    relation = reader.calls(view, ("started_at", "run_id", "session_id"), files=_files_of_run(reader, view, run_id))
     found: list[Found] = []
     for condition in (f"run_id = {text}", f"session_id = {text} AND run_id IS NULL"):
         cursor = reader.con.execute(f"SELECT started_at, call_id FROM ({relation}) WHERE {condition}")
@@ -201,13 +212,19 @@ def run_calls(reader: Reader, view: View, run_id: str) -> tuple[list[Call], list
     return fetch(reader, view, found), steps_of_run(reader, view, run_id)
 
 
-def _files_of_run(reader: Reader, view: View, run: str) -> list[File]:
+def _files_of_run(reader: Reader, view: View, run_id: str) -> list[File]:
     """Files of the days in which the run has calls, by the summary of runs."""
-    files = reader.files(view, "summary_runs")
-    if not files:
+    if not any(file.kind == "summary_runs" for file in view.manifest.files):
         return view.manifest.of("calls")
+    files = [
+        reader.path(file)
+        for file in view.manifest.of("summary_runs")
+        if file.min_id <= run_id <= (file.max_id or FAR_ID)
+    ]
+    if not files:
+        return []
     cursor = reader.con.execute(
-        f"SELECT DISTINCT CAST(day AS VARCHAR) FROM read_parquet({files_sql(files)}) WHERE run = {run}"
+        f"SELECT DISTINCT CAST(day AS VARCHAR) FROM read_parquet({files_sql(files)}) WHERE run = {text_sql(run_id)}"
     )
     days = {day for (day,) in cursor.fetchall()}
     return [file for file in view.manifest.of("calls") if file.day in days or file.rows < 0]

@@ -32,6 +32,7 @@ from tallybook.store.lake.schema import (
     text_sql,
 )
 from tallybook.store.lake.tools import hot_tools
+from tallybook.store.lake.usage_raw import decoded_sql
 
 _TRIES = 50
 _MEMORY = "700MB"
@@ -234,7 +235,7 @@ class Reader:
         chosen = view.manifest.of("calls", since_us, until_us) if files is None else files
         parts: list[str] = []
         for promoted, paths in _grouped(self.folder, chosen, wanted, "metadata" in names):
-            select = [_column_sql(name, promoted) for name in names]
+            select = [column_sql(name, promoted) for name in names]
             select += [_key_sql(key, promoted) for key in wanted]
             parts.append(f"SELECT {', '.join(select)} FROM read_parquet({files_sql(paths)})")
         hot_names = {*names, *(("metadata",) if wanted else ())}
@@ -340,8 +341,10 @@ def _grouped(
     return [(dict(has), paths) for has, paths in groups.items()]
 
 
-def _column_sql(name: str, promoted: dict[str, str]) -> str:
+def column_sql(name: str, promoted: dict[str, str]) -> str:
     """A column of a file; `metadata` is put together again from what was promoted."""
+    if name == "usage_raw":
+        return decoded_sql()
     if name != "metadata" or not promoted:
         return name_sql(name)
     return restored_sql(promoted)

@@ -12,6 +12,7 @@ import msgspec
 
 from tallybook.model.call import Run
 from tallybook.model.question import Filter, Question
+from tallybook.store.lake.find import FAR_ID
 from tallybook.store.lake.reader import Reader, View
 from tallybook.store.lake.render import DAY_US, Local, needs, where_sql
 from tallybook.store.lake.schema import files_sql, text_sql
@@ -43,9 +44,12 @@ class Latest(NamedTuple):
     run_id: str
 
 
-def _rows(reader: Reader, view: View, low_us: int | None = None) -> str:
-    """One row for each day and run (or for each hot call) from the day of `low_us` on."""
-    files = reader.files(view, "summary_runs", low_us)
+def _rows(reader: Reader, view: View, low_us: int | None = None, among: Sequence[str] = ()) -> str:
+    """One row for each day and run (or for each hot call) from the day of `low_us` on; `among` are the runs sought."""
+    found = view.manifest.of("summary_runs", low_us)
+    if among:
+        found = [file for file in found if any(file.min_id <= one <= (file.max_id or FAR_ID) for one in among)]
+    files = [reader.path(file) for file in found]
     parts = [f"SELECT {', '.join(_COLUMNS)} FROM read_parquet({files_sql(files)})"] if files else []
     if reader.hot(view, _CALL_COLUMNS):
         parts.append(f"{_OF_CALL} FROM ({reader.calls(view, _CALL_COLUMNS, files=[])}) WHERE {KEY} IS NOT NULL")
@@ -142,7 +146,8 @@ def _whole(reader: Reader, view: View, latest: Iterable[Latest]) -> list[Run]:
     rows = reader.con.execute(
         f"SELECT run, {_first('project')}, {_first('user_id')}, {_first('session_id')}, {_first('agent_name')}, "
         f"epoch_us(min(first_at)), max(ended_us), {', '.join(f'coalesce(sum({name}), 0)' for name in _FIGURES)}, "
-        f"list(DISTINCT tags) FILTER (tags IS NOT NULL) FROM ({_rows(reader, view)}) WHERE run IN ({ids}) GROUP BY run"
+        f"list(DISTINCT tags) FILTER (tags IS NOT NULL) FROM ({_rows(reader, view, None, order)}) "
+        f"WHERE run IN ({ids}) GROUP BY run"
     ).fetchall()
     names = _names(reader, view, ids)
     found = {row[0]: _run(row, names.get(row[0])) for row in rows}

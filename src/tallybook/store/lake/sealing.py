@@ -21,7 +21,7 @@ from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.lines import Bad, Lines
 from tallybook.store.lake.manifest import BODIES, Disk, File, FileKind, Manifest
 from tallybook.store.lake.price import Prices
-from tallybook.store.lake.reader import REPEAT_WITHIN_US, connect, remove_sealed
+from tallybook.store.lake.reader import REPEAT_WITHIN_US, column_sql, connect, remove_sealed
 from tallybook.store.lake.schema import (
     BODY_COLUMNS,
     CALL_COLUMNS,
@@ -30,10 +30,10 @@ from tallybook.store.lake.schema import (
     files_sql,
     name_sql,
     pointer,
-    restored_sql,
     text_sql,
 )
 from tallybook.store.lake.tools import hot_tools
+from tallybook.store.lake.usage_raw import encoded_sql, learnt
 
 BATCH = "batch"
 WHOLE_DAY = "whole_day"
@@ -121,8 +121,11 @@ class Sealer:
     def _write_calls(self, sequence: int) -> list[File]:
         promoted = promotable(self._con, BATCH)
         return self._write_by_day(
-            "calls", extracted_sql(BATCH, promoted), calls_select(promoted), "call_id", sequence, promoted
+            "calls", extracted_sql(BATCH, promoted), self._calls_select(BATCH, promoted), "call_id", sequence, promoted
         )
+
+    def _calls_select(self, table: str, promoted: dict[str, str]) -> str:
+        return calls_select(promoted, encoded_sql(learnt(self._con, table)))
 
     def _write_by_day(
         self,
@@ -198,6 +201,9 @@ class Sealer:
         for (name,) in self._con.execute(f"SELECT DISTINCT CAST({day} AS VARCHAR) FROM made ORDER BY 1").fetchall():
             sql = f"SELECT * FROM made WHERE {day} = DATE {text_sql(name)} ORDER BY ALL"
             file = self._write(kind, name, sql, sequence)
+            if kind == "summary_runs":
+                row = self._con.execute("SELECT min(run), max(run) FROM made").fetchone() or ("", "")
+                file = msgspec.structs.replace(file, min_id=row[0], max_id=row[1])
             files.append(_spanning_day(file))
         return files
 
@@ -237,7 +243,7 @@ class Sealer:
         for one in (*_SUMMARIES, summary.TOOLS):
             if one.kind == kind:
                 sql = f"SELECT * FROM ({summary.combined_sql(one, source)}) ORDER BY ALL"
-                return _spanning_day(self._write(kind, day, sql, sequence))
+                return _spanning_day(_merged(self._write(kind, day, sql, sequence), files))
         key = {"messages": "hash", "prompts": "call_id", "responses": "call_id", "steps": "started_at, step_id"}.get(
             kind, "started_at, call_id"
         )
@@ -247,14 +253,12 @@ class Sealer:
     def _compact_calls(self, files: Sequence[File], sequence: int) -> File:
         parts = []
         for file in files:
-            select = [
-                restored_sql(file.promoted) if name == "metadata" and file.promoted else name_sql(name)
-                for name in CALL_COLUMNS
-            ]
-            parts.append(f"SELECT {', '.join(select)} FROM read_parquet({text_sql(str(self._folder / file.path))})")
+            columns = [column_sql(name, file.promoted) for name in CALL_COLUMNS]
+            parts.append(f"SELECT {', '.join(columns)} FROM read_parquet({text_sql(str(self._folder / file.path))})")
         self._con.execute(f"CREATE OR REPLACE TEMP TABLE {WHOLE_DAY} AS {' UNION ALL '.join(parts)}")
         promoted = promotable(self._con, WHOLE_DAY)
-        sql = f"SELECT {calls_select(promoted)} FROM {extracted_sql(WHOLE_DAY, promoted)} ORDER BY started_at, call_id"
+        select = self._calls_select(WHOLE_DAY, promoted)
+        sql = f"SELECT {select} FROM {extracted_sql(WHOLE_DAY, promoted)} ORDER BY started_at, call_id"
         file = self._write("calls", files[0].day, sql, sequence)
         self._con.execute(f"DROP TABLE {WHOLE_DAY}")
         return _merged(file, files, promoted)
@@ -317,17 +321,19 @@ def promotable(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
     return found
 
 
-def calls_select(promoted: dict[str, str]) -> str:
+def calls_select(promoted: dict[str, str], usage_raw: str) -> str:
     """All columns of a file of calls: promoted keys leave the JSON text and stand as `metadata.<key>`."""
+    own = {"usage_raw": f"{usage_raw} AS usage_raw"}
     if not promoted:
-        return ", ".join(name_sql(name) for name in CALL_COLUMNS)
+        return ", ".join(own.get(name, name_sql(name)) for name in CALL_COLUMNS)
     nothing = "{" + ", ".join(f"{_quoted(key)}: null" for key in promoted) + "}"
     present = " + ".join(f"CAST(values[{number + 1}] IS NOT NULL AS INTEGER)" for number in range(len(promoted)))
     rest = (
         f"CASE WHEN metadata IS NULL OR len(json_keys(metadata)) = {present} THEN NULL "
         f"ELSE CAST(json_merge_patch(metadata, {text_sql(nothing)}) AS VARCHAR) END AS metadata"
     )
-    columns = [rest if name == "metadata" else name_sql(name) for name in CALL_COLUMNS]
+    own["metadata"] = rest
+    columns = [own.get(name, name_sql(name)) for name in CALL_COLUMNS]
     columns += [
         f"TRY_CAST(values[{number + 1}] AS {type_}) AS {name_sql('metadata.' + key)}"
         for number, (key, type_) in enumerate(promoted.items())
