@@ -1,5 +1,7 @@
 """`performance`: response times and what was slow."""
 
+
+
 from __future__ import annotations
 
 from .conftest import PIPE, TERMINAL, Run, text

@@ -1,5 +1,7 @@
 """`runs`: the list of runs."""
 
+
+
 from __future__ import annotations
 
 from .conftest import TERMINAL, Run, text

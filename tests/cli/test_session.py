@@ -1,5 +1,7 @@
 """`session`: one row a session."""
 
+
+
 from __future__ import annotations
 
 from .conftest import TERMINAL, Run, text

@@ -71,7 +71,7 @@ def test_the_week_compared_in_a_narrow_terminal_keeps_what_matters(run: Run) -> 
   Calls: 153 (2 failed, 1%)  +9%
   Tokens: 128k in, 54.9k out, 8% of input from cache  +5%
   Response time: 2.0s average, 5.2s P95
-  Of: 2 users, 8 runs, 1 tool call
+  Of: 2 users, 1 tool call
   By day: Mon 16 Nov ███████ Sun 22 Nov
   By model:
     - gpt-4o:          $3.18+  (75%)  +1%

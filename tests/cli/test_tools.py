@@ -1,5 +1,7 @@
 """`tools`: uses of tools."""
 
+
+
 from __future__ import annotations
 
 from .conftest import TERMINAL, Run, text

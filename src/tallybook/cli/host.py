@@ -9,9 +9,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from tallybook import config
 from tallybook.cli.terminal import Page, local_zone, page_of
@@ -19,8 +18,7 @@ from tallybook.config import Settings
 from tallybook.store.base import CallStore
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(NamedTuple):
     """The surroundings of one command."""
 
     settings: Callable[[Path | None], Settings]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -108,7 +107,7 @@ def cli(ctx: click.Context, folder: str | None) -> None:
     """
     if folder is not None:
         host: Host = ctx.obj
-        ctx.obj = replace(host, settings=lambda given: host.settings(given or Path(folder)))
+        ctx.obj = host._replace(settings=lambda given: host.settings(given or Path(folder)))
     if ctx.invoked_subcommand is None:
         from tallybook.cli.start import start  # here, because a command needs it not
 

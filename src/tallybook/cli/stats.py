@@ -65,7 +65,7 @@ def lines(found: Stats, page: Page) -> Iterator[str]:
     if average is not None:
         yield f"  Response time: {figure.duration(average, page)} average, {figure.duration(p95, page)} P95"
     counted = (("users", "user"), ("runs", "run"), ("tool_calls", "tool call"))
-    parts = [figure.plural(more[name], noun) for name, noun in counted if more[name]]
+    parts = [figure.plural(more[name], noun) for name, noun in counted if more.get(name)]
     if parts:
         yield f"  Of: {', '.join(parts)}"
     yield from course(found, page)

@@ -14,7 +14,9 @@ from tallybook.query.totals import Group, Head, Scope, groups, head, shared, tot
 from tallybook.store.base import CallStore
 
 TOP = 5
-MEASURES = ("users", "runs", "duration_avg_us", "duration_p95_us", "tool_calls", "last_at_us")
+MEASURES = ("users", "duration_avg_us", "duration_p95_us", "tool_calls", "last_at_us")
+SHORT_US = 2 * 86_400 * 1_000_000
+"""Spans up to this are drawn by hour and tell the number of runs, which only the calls themselves know."""
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,14 +39,13 @@ def stats(
     top: int = TOP,
 ) -> Stats:
     """The report; each of `by` is a section of its own."""
-    whole = total(store, scope, MEASURES)
+    span = scope.span
+    is_short = span.since_us is not None and (span.until_us or span.now_us) - span.since_us <= SHORT_US
+    whole = total(store, scope, (*MEASURES, "runs") if is_short else MEASURES)
     compared = compare.before(scope) if is_compared else None
     if is_compared:
         whole = compare.beside(store, scope, [whole], ())[0]
-    grain: Grain = "day"
-    span = scope.span
-    if span.since_us is not None and (span.until_us or span.now_us) - span.since_us <= 2 * 86_400 * 1_000_000:
-        grain = "hour"
+    grain: Grain = "hour" if is_short else "day"
     series = groups(store, scope, (), grain=grain) if whole.totals.calls else []
     cube = sections(store, scope, by if whole.totals.calls else (), top)
     found = {}
