@@ -79,7 +79,7 @@ def _figures(row: dict[str, int], share: str, found: Tools, page: Page) -> tuple
         share,
         f"{failed:,} ({figure.percent(failed / row['uses'], page)})" if failed else "",
         figure.duration(row["duration_avg_us"], page),
-        figure.duration(row["duration_p95_us"], page),
-        figure.count(row["runs"], page),
+        figure.duration(row.get("duration_p95_us"), page),
+        figure.count(row.get("runs"), page),
         figure.moment(row["last_at_us"], found.span.zone, page),
     )

@@ -14,11 +14,15 @@ from tallybook.query.span import Span
 from tallybook.query.totals import Scope
 from tallybook.store.base import CallStore
 
-MEASURES = ("uses", "failures", "calls", "runs", "duration_avg_us", "duration_p95_us", "last_at_us")
+MEASURES = ("uses", "failures", "duration_avg_us", "last_at_us")
+"""Measures that the stores' summaries hold."""
+SHORT_MEASURES = (*MEASURES, "runs", "duration_p95_us")
+SHORT_US = 7 * 86_400 * 1_000_000
+"""Spans up to this also tell runs and percentiles, which only the single uses know."""
 
 
 class Tools(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows by dimension, most uses first; each has the dimensions and `MEASURES`."""
+    """Rows by dimension, most uses first; each has the dimensions and `MEASURES`, or `SHORT_MEASURES` for a short span."""
 
     span: Span
     filters: list[str]
@@ -39,9 +43,12 @@ def tools(store: CallStore, scope: Scope, by: Sequence[str] = ("tool",), *, top:
                 f"tool uses cannot be filtered by {option}", field=f"--{option}", hint=f"they can by {known}"
             )
 
+    span = scope.span
+    is_short = span.since_us is not None and (span.until_us or span.now_us) - span.since_us <= SHORT_US + 3_600_000_000
+
     def ask(dimensions: tuple[str, ...], limit: int | None = None) -> list[dict[str, Any]]:
         question = Question(
-            source="tool_calls", measures=MEASURES, dimensions=dimensions, filters=scope.filters,
+            source="tool_calls", measures=SHORT_MEASURES if is_short else MEASURES, dimensions=dimensions, filters=scope.filters,
             since_us=scope.span.since_us, until_us=scope.span.until_us, zone=scope.span.zone, limit=limit,
         )  # fmt: skip
         answer = store.ask(question)
