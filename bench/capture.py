@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import atexit
 import hashlib
 import importlib.metadata
 import json
@@ -145,8 +146,14 @@ def cases() -> list[Case]:
         api_key="k", http_client=httpx_of(openai).AsyncClient(transport=transport.asynchronous())
     )
     loop = asyncio.new_event_loop()
-    chat = to.chat.completions.create
-    message = ant.messages.create
+    atexit.register(lambda: loop.run_until_complete(loop.shutdown_asyncgens()))
+
+    def chat(**given: Any) -> Any:
+        return to.chat.completions.create(**given)  # Looked up at every call: some peers patch the class.
+
+    def message(**given: Any) -> Any:
+        return ant.messages.create(**given)
+
     usage: Any = {"stream_options": {"include_usage": True}}
     claude: Any = {"model": "claude-haiku-4-5", "max_tokens": 999, "messages": ASK}
 
@@ -247,6 +254,17 @@ def measure(case: Case, on: Callable[[], object], off: Callable[[], object], cal
     return Result(case.name, statistics.median(bare) / 1e3, added, quiet, p99, spent, per_event)
 
 
+def alone(case: Case, calls: int) -> tuple[float, float]:
+    """Median and tenth percentile of a call as things are, microseconds."""
+    found: list[int] = []
+    for _ in range(max(40, calls)):
+        begun = time.perf_counter_ns()
+        case.work()
+        found.append(time.perf_counter_ns() - begun)
+    found.sort()
+    return found[len(found) // 2] / 1e3, found[len(found) // 10] / 1e3
+
+
 def hashing_us() -> float:
     """SHA-256 of the 100 kB prompt as JSON, microseconds: what no recording of its hash can do without."""
     data = json.dumps(BIG_PROMPT).encode()
@@ -295,20 +313,24 @@ def main() -> None:
     words.add_argument("--memory", type=int, default=0, metavar="CALLS", help="show memory over so many calls instead")
     words.add_argument("--peers", action="store_true", help="measure the peers too, each in an environment of its own")
     words.add_argument("--peer", choices=PEERS, help=argparse.SUPPRESS)
+    words.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)
     given = words.parse_args()
+    if given.peer:
+        wanted = [case for case in cases() if case.name.startswith(given.only or "")]
+        if not given.bare:
+            PEERS[given.peer].instrument()
+        print(json.dumps({case.name: alone(case, int(given.calls * case.share)) for case in wanted}))
+        return
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("openai", "anthropic"))
     print(
         f"{given.peer or 'tallybook'}: Python {platform.python_version()}, {versions}, {platform.machine()}", flush=True
     )
     wanted = [case for case in cases() if case.name.startswith(given.only or "")]
     with tempfile.TemporaryDirectory() as folder:
-        if given.peer:
-            on, off = PEERS[given.peer].switches()
-        else:
-            import tallybook  # here: a peer's environment has only what the peer needs
+        import tallybook  # here: a peer's environment has only what the peer needs
 
-            tallybook.configure(folder=Path(folder), project="bench")
-            on, off = tallybook.instrument, tallybook.uninstrument
+        tallybook.configure(folder=Path(folder), project="bench")
+        on, off = tallybook.instrument, tallybook.uninstrument
         if given.memory:
             on()
             memory(wanted[0].work, given.memory)

@@ -1,10 +1,15 @@
-"""The peers of `bench/capture.py`: how each is installed, switched on and off. Their records go to a sink that
-discards them, so that only the caller's side is measured: what they do afterwards to be safe is not in the figures.
+"""The peers of `bench/capture.py`: how each is installed and switched on.
+
+Their records go to a sink that discards them, so that only the caller's side is measured: what they do afterwards to
+be safe is not in the figures. Not all of them can be switched off again, so they are measured in processes of their
+own, with and without in turn.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import statistics
 import subprocess
 import sys
 import venv
@@ -12,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-Switches = tuple[Callable[[], object], Callable[[], object]]
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "bench" / "out"
 
@@ -30,46 +34,34 @@ def _provider() -> Any:
     return provider
 
 
-def _opentelemetry(module: str, kind: str) -> Switches:
+def _opentelemetry(module: str, kind: str) -> None:
     """Instrumentors in OpenTelemetry's manner."""
     from importlib import import_module
 
     provider = _provider()
-    made = getattr(import_module(module), kind)()
-    return (lambda: made.instrument(tracer_provider=provider), made.uninstrument)
+    getattr(import_module(module), kind)().instrument(tracer_provider=provider)
 
 
-def _openinference() -> Switches:
-    return _opentelemetry("openinference.instrumentation.openai", "OpenAIInstrumentor")
+def _openinference() -> None:
+    _opentelemetry("openinference.instrumentation.openai", "OpenAIInstrumentor")
 
 
-def _openllmetry() -> Switches:
-    return _opentelemetry("opentelemetry.instrumentation.openai", "OpenAIInstrumentor")
+def _openllmetry() -> None:
+    _opentelemetry("opentelemetry.instrumentation.openai", "OpenAIInstrumentor")
 
 
-def _logfire() -> Switches:
+def _logfire() -> None:
     import logfire
 
     logfire.configure(send_to_logfire=False, console=False)
-    kept: list[Any] = []
-
-    def on() -> None:
-        manager = logfire.instrument_openai()
-        manager.__enter__()
-        kept.append(manager)
-
-    def off() -> None:
-        while kept:
-            kept.pop().__exit__(None, None, None)
-
-    return on, off
+    logfire.instrument_openai()
 
 
 class Peer(NamedTuple):
     """One peer."""
 
     packages: tuple[str, ...]
-    switches: Callable[[], Switches]
+    instrument: Callable[[], None]
 
 
 PEERS: dict[str, Peer] = {
@@ -93,9 +85,28 @@ def run_peers(script: Path, calls: int) -> None:
             if subprocess.run(install, check=False).returncode != 0:
                 print(f"{name}: does not install here; left out")
                 continue
-        command = [str(python), str(script), "--peer", name, "--only", "chat", "--calls", str(calls)]
-        if subprocess.run(command, env=environment, check=False).returncode != 0:
+        runs = [
+            _run([str(python), str(script), "--peer", name, *_FEW, str(calls), *bare], environment) for bare in _TURNS
+        ]
+        if not all(runs):
             print(f"{name}: failed; left out")
+            continue
+        for case in runs[0]:
+            median, quiet = (
+                statistics.mean(run[case][index] for run in runs[1::2])
+                - statistics.mean(run[case][index] for run in runs[::2])
+                for index in (0, 1)
+            )
+            print(f"{name:<16}{case:<30}{runs[0][case][0]:>9.0f}{median:>9.1f}{quiet:>9.1f}", flush=True)
+
+
+_FEW = ("--only", "chat", "--calls")
+_TURNS: tuple[tuple[str, ...], ...] = (("--bare",), (), ("--bare",), ())
+
+
+def _run(command: list[str], environment: dict[str, str]) -> dict[str, list[float]]:
+    ran = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    return json.loads(ran.stdout.splitlines()[-1]) if ran.returncode == 0 else {}
 
 
 if __name__ == "__main__":
