@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tallybook.model.usage import INPUT_MODALITIES, INPUT_PARTS, OUTPUT_PARTS, TOKEN_FIELDS, Usage, faults
+from tallybook.model.usage import INPUT_MODALITIES, INPUT_PARTS, OUTPUT_PARTS, TOKEN_FIELDS, Usage, faults, is_sound
 
 
 def settled(usage: Usage) -> tuple[Usage, tuple[str, ...]]:
@@ -40,25 +40,3 @@ def settled(usage: Usage) -> tuple[Usage, tuple[str, ...]]:
                 values[part] = min(value, left)
                 left -= min(value, left)
     return msgspec.structs.replace(usage, **values), found
-
-
-def is_sound(usage: Usage) -> bool:
-    """Quick look that spares `faults` for nearly all calls: it may say no of a sound usage, never yes of another."""
-    input_tokens, output_tokens = usage.input_tokens, usage.output_tokens
-    if input_tokens is None or output_tokens is None:
-        return False
-    read = usage.cache_read_tokens or 0
-    written_5m = usage.cache_write_5m_tokens or 0
-    written_1h = usage.cache_write_1h_tokens or 0
-    audio_in = usage.input_audio_tokens or 0
-    image_in = usage.input_image_tokens or 0
-    reasoning = usage.reasoning_tokens or 0
-    audio_out = usage.output_audio_tokens or 0
-    image_out = usage.output_image_tokens or 0
-    return (
-        read + written_5m + written_1h <= input_tokens
-        and audio_in + image_in <= input_tokens
-        and reasoning + audio_out + image_out <= output_tokens
-        # The sign bit survives `or`: negative if any of them is.
-        and read | written_5m | written_1h | audio_in | image_in | reasoning | audio_out | image_out >= 0
-    )

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tallybook.model.money import nanousd
-from tallybook.model.usage import Usage
-from tallybook.providers.accounting import is_sound, settled
+from tallybook.model.usage import Usage, is_sound
+from tallybook.providers.accounting import settled
 from tallybook.providers.value import mapping, number, whole
 
 
