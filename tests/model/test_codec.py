@@ -16,7 +16,7 @@ from tallybook.model.codec import decode, decode_step, encode, encode_step, from
 from tallybook.model.errors import InputError
 from tallybook.model.usage import TOKEN_FIELDS, Usage
 
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 text = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 maybe = st.none() | text
