@@ -198,7 +198,9 @@ sealed = seal(folder, FixedPrices(), None, compact=False)
 print(sealed.calls, time.perf_counter() - wall, time.process_time() - cpu)
 """
     got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    targets.check("journal to sealed, priced Parquet, one core, by CPU", float(got[0]) / float(got[2]), 100_000, "calls/s", True)
+    targets.check(
+        "journal to sealed, priced Parquet, one core, by CPU", float(got[0]) / float(got[2]), 100_000, "calls/s", True
+    )
     targets.check("the same by the clock on the wall", float(got[0]) / float(got[1]), 100_000, "calls/s", True)
     shutil.rmtree(place, ignore_errors=True)
 
@@ -258,7 +260,9 @@ def measure_questions(folder: Path, targets: Target, factor: int, label: str) ->
         targets.check(f"{label}: {name}", median(times), limit * factor, "ms")
         print(f"      lowest {min(times):.1f} ms")
     store.close()
-    targets.check(f"{label}: memory of this process", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1000, "MB")
+    targets.check(
+        f"{label}: memory of this process", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1000, "MB"
+    )
 
 
 def linked(folder: Path, copies: int) -> Path:

@@ -5,17 +5,29 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tallybook.ingest.seal import seal
+from tallybook.ingest import seal as sealing
 from tallybook.journal.writer import Writer
 from tallybook.model import codec
 from tallybook.model.call import Call, Cost
 from tallybook.model.errors import InputError
 from tallybook.model.question import DIMENSIONS, MEASURES, TOOL_DIMENSIONS, TOOL_MEASURES, Filter, Question
 from tallybook.model.usage import Usage
+from tallybook.store.lake.manifest import RealDisk
 from tallybook.store.lake.store import LakeStore
 from tallybook.store.memory import MemoryStore
 
 from .records import DAY_US, START_US, Book, random_calls, random_steps
+
+
+class QuickDisk(RealDisk):
+    """Does not wait for the disk."""
+
+    def fsync(self, path):
+        assert path.exists()
+
+
+def seal(folder, prices):
+    return sealing.seal(folder, prices, disk=QuickDisk())
 
 
 def _write(folder, calls, steps=()):
@@ -277,7 +289,9 @@ class TestCallStore:
         polled = msgspec.structs.replace(seen, call_id="c", may_repeat=True)
         elsewhere = msgspec.structs.replace(seen, call_id="d", provider="azure")
         store = make([gateway, seen, elsewhere, polled])
-        assert [call.call_id for call in store.calls(oldest_first=True)] == ["a", "d"]
+        # Once sealed, the first record of a call stays: later ones are dropped, not put in its place.
+        first = "c" if make.kind == "mixed" else "a"
+        assert [call.call_id for call in store.calls(oldest_first=True)] == [first, "d"]
         assert store.ask(Question(measures=("calls", "input_tokens"))).rows == [(2, 10)]
 
     def test_an_empty_folder_answers_with_nothing(self, make):

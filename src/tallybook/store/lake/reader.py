@@ -389,7 +389,7 @@ def damage_of(con: duckdb.DuckDBPyConnection, path: Path) -> tuple[int | None, s
         low, high = spans[group]
         try:
             con.execute(
-                f"SELECT max({name_sql(column)}) FROM read_parquet({quoted}, file_row_number=true) "
+                f"SELECT bit_xor(hash({name_sql(column)})) FROM read_parquet({quoted}, file_row_number=true) "
                 f"WHERE file_row_number >= {low} AND file_row_number < {high}"
             ).fetchall()
         except duckdb.Error as error:
