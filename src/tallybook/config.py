@@ -1,7 +1,7 @@
 """The only reader of the environment and of `tallybook.toml`.
 
 Order, first wins: arguments in code, `TALLYBOOK_…` variables, the six names of S5
-(`LLM_TELEMETRY_…`), `tallybook.toml` beside the folder or above the working directory, defaults.
+(`LLM_TELEMETRY_…`), `tallybook.toml` in or above the working directory, defaults.
 `docs/settings.md` lists every setting; a test holds the list and this file together.
 """
 

@@ -16,7 +16,10 @@ LONG_FUNCTIONS: frozenset[str] = frozenset()
 """`path::name` of what is longer all the same. Nothing is ever added here."""
 
 SOURCES = sorted(
-    path for folder in ("src", "tests", "bench", "examples", "docs") for path in (ROOT / folder).rglob("*.py")
+    path
+    for folder in ("src", "tests", "bench", "examples", "docs")
+    for path in (ROOT / folder).rglob("*.py")
+    if "out" not in path.relative_to(ROOT).parts  # Environments that the benchmarks make.
 )
 
 

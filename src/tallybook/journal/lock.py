@@ -1,6 +1,6 @@
 """Whole-file advisory locks (flock): who holds a segment writes it, who holds `seal.lock` seals.
 
-Local disks only: network file systems do not keep flock's promise across machines (`config` refuses them).
+Local disks only: network file systems do not keep flock's promise across machines (`store.open` refuses them).
 """
 
 from __future__ import annotations
