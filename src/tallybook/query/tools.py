@@ -22,7 +22,7 @@ SHORT_US = 7 * 86_400 * 1_000_000
 
 
 class Tools(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows by dimension, most uses first; each has the dimensions and `MEASURES`, or `SHORT_MEASURES` for a short span."""
+    """Rows by dimension, most uses first; each has the dimensions and the measures that the span allows."""
 
     span: Span
     filters: list[str]
@@ -48,8 +48,8 @@ def tools(store: CallStore, scope: Scope, by: Sequence[str] = ("tool",), *, top:
 
     def ask(dimensions: tuple[str, ...], limit: int | None = None) -> list[dict[str, Any]]:
         question = Question(
-            source="tool_calls", measures=SHORT_MEASURES if is_short else MEASURES, dimensions=dimensions, filters=scope.filters,
-            since_us=scope.span.since_us, until_us=scope.span.until_us, zone=scope.span.zone, limit=limit,
+            source="tool_calls", measures=SHORT_MEASURES if is_short else MEASURES, dimensions=dimensions,
+            filters=scope.filters, since_us=scope.span.since_us, until_us=scope.span.until_us, zone=scope.span.zone, limit=limit,
         )  # fmt: skip
         answer = store.ask(question)
         scope.hear(answer.warnings)
