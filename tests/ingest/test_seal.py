@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tallybook.ingest.follow import follow
+from contract.records import START_US, Book, random_calls, random_steps
 from tallybook.ingest import seal as sealing
+from tallybook.ingest.follow import follow
 from tallybook.ingest.seal import seal_lock
 from tallybook.journal.writer import Writer
 from tallybook.model import codec
@@ -21,8 +22,6 @@ from tallybook.store.lake.manifest import RealDisk
 from tallybook.store.lake.store import LakeStore
 from tallybook.store.memory import MemoryState
 from tallybook.store.sqlite.state import SqliteState
-
-from contract.records import START_US, Book, random_calls, random_steps
 
 CALLS = random_calls(11, 60, days=2)
 STEPS = random_steps(11, CALLS)
