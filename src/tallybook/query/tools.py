@@ -49,7 +49,7 @@ def tools(store: CallStore, scope: Scope, by: Sequence[str] = ("tool",), *, top:
     def ask(dimensions: tuple[str, ...], limit: int | None = None) -> list[dict[str, Any]]:
         question = Question(
             source="tool_calls", measures=SHORT_MEASURES if is_short else MEASURES, dimensions=dimensions,
-            filters=scope.filters, since_us=scope.span.since_us, until_us=scope.span.until_us, zone=scope.span.zone, limit=limit,
+            filters=scope.filters, since_us=span.since_us, until_us=span.until_us, zone=span.zone, limit=limit,
         )  # fmt: skip
         answer = store.ask(question)
         scope.hear(answer.warnings)
