@@ -1,7 +1,5 @@
 """`blocks`: windows, gaps, burn rate, projection."""
 
-
-
 from __future__ import annotations
 
 from .conftest import TERMINAL, Run, text

@@ -1,7 +1,5 @@
 """`costs`: the figures of the seed's example, in its order."""
 
-
-
 from __future__ import annotations
 
 from .conftest import PIPE, TERMINAL, Run, text

@@ -1,7 +1,5 @@
 """`patterns`: when and what for."""
 
-
-
 from __future__ import annotations
 
 from .conftest import PIPE, TERMINAL, Run, text

@@ -1,7 +1,5 @@
 """`performance`: response times and what was slow."""
 
-
-
 from __future__ import annotations
 
 from .conftest import PIPE, TERMINAL, Run, text

@@ -1,7 +1,5 @@
 """`runs`: the list of runs."""
 
-
-
 from __future__ import annotations
 
 from .conftest import TERMINAL, Run, text

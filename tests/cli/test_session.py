@@ -1,7 +1,5 @@
 """`session`: one row a session."""
 
-
-
 from __future__ import annotations
 
 from .conftest import TERMINAL, Run, text

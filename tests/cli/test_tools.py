@@ -1,7 +1,5 @@
 """`tools`: uses of tools."""
 
-
-
 from __future__ import annotations
 
 from .conftest import TERMINAL, Run, text
