@@ -7,14 +7,13 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contract.records import START_US, random_calls
 from tallybook.ingest import seal as sealing
 from tallybook.model import codec
 from tallybook.model.question import Question
 from tallybook.store.lake.lines import look
 from tallybook.store.lake.manifest import RealDisk
 from tallybook.store.lake.store import LakeStore
-
-from contract.records import START_US, random_calls
 
 CALLS = random_calls(3, 12)
 LINES = [codec.encode(call) for call in CALLS]
