@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tallybook.model.question import Grain
+from tallybook.model.question import Grain, Question
 from tallybook.query import compare
 from tallybook.query.cube import sections
 from tallybook.query.series import filled
@@ -14,7 +14,7 @@ from tallybook.query.totals import Group, Head, Scope, groups, head, shared, tot
 from tallybook.store.base import CallStore
 
 TOP = 5
-MEASURES = ("users", "duration_avg_us", "duration_p95_us", "tool_calls", "last_at_us")
+MEASURES = ("duration_avg_us", "duration_p95_us", "tool_calls", "last_at_us")
 SHORT_US = 2 * 86_400 * 1_000_000
 """Spans up to this are drawn by hour and tell the number of runs, which only the calls themselves know."""
 
@@ -41,7 +41,9 @@ def stats(
     """The report; each of `by` is a section of its own."""
     span = scope.span
     is_short = span.since_us is not None and (span.until_us or span.now_us) - span.since_us <= SHORT_US
-    whole = total(store, scope, (*MEASURES, "runs") if is_short else MEASURES)
+    whole = total(store, scope, (*MEASURES, "users", "runs") if is_short else MEASURES)
+    if not is_short:
+        whole = msgspec.structs.replace(whole, more={**whole.more, "users": _users(store, scope)})
     compared = compare.before(scope) if is_compared else None
     if is_compared:
         whole = compare.beside(store, scope, [whole], ())[0]
@@ -59,3 +61,15 @@ def stats(
         series=filled(series, scope, grain),
         sections=found,
     )
+
+
+def _users(store: CallStore, scope: Scope) -> int:
+    """Number of users, asked alone: the stores keep a summary of users that holds little else."""
+    span = scope.span
+    answer = store.ask(
+        Question(
+            measures=("users",), filters=scope.filters, since_us=span.since_us, until_us=span.until_us, zone=span.zone
+        )
+    )
+    scope.hear(answer.warnings)
+    return int(answer.rows[0][0])
