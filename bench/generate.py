@@ -141,28 +141,11 @@ class Generator:
         )
         return b"".join([self._line(at_us) for at_us in times])
 
-    def _line(self, at_us: int) -> bytes:
+    def _usage(self, provider: str, tokens_in: int, tokens_out: int, cached: int) -> tuple[int, int, str, str]:
+        """Cached and written tokens, the provider's usage object, and a response id of its kind."""
         r = self._r
-        project = PROJECTS[self._projects.draw(r)]
-        tasks = self._company[project]
-        task = tasks[int(r.random() ** 1.7 * len(tasks))]
-        model = task.models[int(r.random() * 5)]
-        ms = at_us // 1000
-        run = self._run(project, ms)
-        second = at_us // 1_000_000
-        if second != self._second:
-            self._second = second
-            self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        time = f"{self._stamp}.{at_us % 1_000_000:06d}Z"
-        failed = r.random() < 0.025
-        spreads = self._spreads
-        tokens_in = int(task.input_median * spreads[int(r.random() * 20_011)]) + 8
-        tokens_out = 0 if failed else int(task.output_median * spreads[int(r.random() * 20_011)]) + 1
-        cached = int(tokens_in * 0.6) // 128 * 128 if r.random() < 0.35 else 0
-        duration = 0.3 + tokens_out / 60 * spreads[int(r.random() * 20_011)] ** 0.5 + tokens_in / 9000
-        tokens = f'"input":{tokens_in},"output":{tokens_out},"total":{tokens_in + tokens_out}'
         written = 0
-        if task.provider == "anthropic":
+        if provider == "anthropic":
             if cached and r.random() < 0.2:
                 cached, written = 0, cached
             raw = (
@@ -170,7 +153,7 @@ class Generator:
                 f'"cache_read_input_tokens":{cached},"output_tokens":{tokens_out},"service_tier":"standard"}}'
             )
             response_id = "msg_01" + _base62(r, 22)
-        elif task.provider == "google":
+        elif provider == "google":
             raw = (
                 f'{{"promptTokenCount":{tokens_in},"candidatesTokenCount":{tokens_out},'
                 f'"totalTokenCount":{tokens_in + tokens_out},"cachedContentTokenCount":{cached}}}'
@@ -183,11 +166,23 @@ class Generator:
                 '{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}'
             )
             response_id = "chatcmpl-" + _base62(r, 29)
-        if cached:
-            tokens += f',"cache_read":{cached}'
-        if written:
-            tokens += f',"cache_write_5m":{written}'
-        error = ERRORS[int(r.random() * 4)] if failed else None
+        return cached, written, raw, response_id
+
+    def _more(
+        self,
+        task: Task,
+        run: list,
+        model: str,
+        response_id: str,
+        error: tuple | None,
+        duration: float,
+        tokens_in: int,
+        tokens_out: int,
+        raw: str,
+    ) -> str:
+        """The keys behind the seed's own."""
+        r = self._r
+        failed = error is not None
         more = ""
         if not failed:
             more += f',"response_model":"{model}","response_id":"{response_id}"'
@@ -221,6 +216,35 @@ class Generator:
         more += f',"parameters":{task.parameters},"prompt_chars":{tokens_in * 4 + int(r.random() * 40)}'
         if not failed:
             more += f',"response_chars":{tokens_out * 4 + int(r.random() * 20)}'
+        return more
+
+    def _line(self, at_us: int) -> bytes:
+        r = self._r
+        project = PROJECTS[self._projects.draw(r)]
+        tasks = self._company[project]
+        task = tasks[int(r.random() ** 1.7 * len(tasks))]
+        model = task.models[int(r.random() * 5)]
+        ms = at_us // 1000
+        run = self._run(project, ms)
+        second = at_us // 1_000_000
+        if second != self._second:
+            self._second = second
+            self._stamp = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        time = f"{self._stamp}.{at_us % 1_000_000:06d}Z"
+        failed = r.random() < 0.025
+        spreads = self._spreads
+        tokens_in = int(task.input_median * spreads[int(r.random() * 20_011)]) + 8
+        tokens_out = 0 if failed else int(task.output_median * spreads[int(r.random() * 20_011)]) + 1
+        cached = int(tokens_in * 0.6) // 128 * 128 if r.random() < 0.35 else 0
+        duration = 0.3 + tokens_out / 60 * spreads[int(r.random() * 20_011)] ** 0.5 + tokens_in / 9000
+        tokens = f'"input":{tokens_in},"output":{tokens_out},"total":{tokens_in + tokens_out}'
+        cached, written, raw, response_id = self._usage(task.provider, tokens_in, tokens_out, cached)
+        if cached:
+            tokens += f',"cache_read":{cached}'
+        if written:
+            tokens += f',"cache_write_5m":{written}'
+        error = ERRORS[int(r.random() * 4)] if failed else None
+        more = self._more(task, run, model, response_id, error, duration, tokens_in, tokens_out, raw)
         branch = '"main"' if r.random() < 0.3 else "null"
         return (
             f'{{"v":1,"timestamp":"{time}","call_id":"{_uuid7(r, ms)}","agent_name":{_quoted(task.agent)},'

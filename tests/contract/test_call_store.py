@@ -306,6 +306,22 @@ class TestCallStore:
         assert store.body("x") is None
         assert store.warnings() == []
 
+    def test_an_amended_cost_replaces_the_first_one(self, make, tmp_path):
+        if make.kind == "memory":
+            pytest.skip("amendments are lines of the journal")
+        store = make(CALLS[:30])
+        lines = [
+            {"call_id": CALLS[3].call_id, "timestamp": "2026-02-03T10:00:00Z", "kind": "cost", "cost_usd": 1.5},
+            {"call_id": CALLS[3].call_id, "timestamp": "2026-02-03T11:00:00Z", "kind": "cost", "cost_usd": 2.5},
+            {"call_id": CALLS[4].call_id, "timestamp": "2026-02-03T11:00:00Z", "kind": "feedback", "score": 1},
+        ]
+        path = tmp_path / "ledger" / "2026-02-02" / "amendments.jsonl"
+        path.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+        call = store.call(CALLS[3].call_id)
+        assert call.cost == Cost(status="reported", total_nanousd=2_500_000_000)
+        others = [Book().price(one).total_nanousd or 0 for one in CALLS[:30] if one is not CALLS[3]]
+        assert store.ask(Question(measures=("cost_nanousd",))).rows == [(sum(others) + 2_500_000_000,)]
+
     def test_an_unknown_cost_is_never_zero(self, make):
         store = make([Call(call_id="a", started_at_us=START_US, provider="x", model="unheard of")])
         answer = store.ask(Question(measures=("cost_nanousd", "calls", "unpriced_calls")))

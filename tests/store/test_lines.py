@@ -30,9 +30,8 @@ def seal(folder, prices):
     return sealing.seal(folder, prices, disk=QuickDisk())
 
 
-def _folder(tmp_path, number=[0]):
-    number[0] += 1
-    folder = tmp_path / f"ledger-{number[0]}"
+def _folder(tmp_path):
+    folder = tmp_path / f"ledger-{len(list(tmp_path.iterdir()))}"
     (folder / DAY).mkdir(parents=True)
     return folder
 

@@ -9,8 +9,8 @@ from tallybook.store.open import file_system_of, refuse_network
 
 MOUNTS = """\
 /dev/sda1 / ext4 rw 0 0
-server:/home /home nfs4 rw 0 0
-/dev/sdb1 /home/local\\040disk ext4 rw 0 0
+server:/shared /shared nfs4 rw 0 0
+/dev/sdb1 /shared/local\\040disk ext4 rw 0 0
 //nas/share /mnt/nas cifs rw 0 0
 """
 
@@ -18,9 +18,9 @@ server:/home /home nfs4 rw 0 0
 def test_the_innermost_mount_tells_the_file_system(tmp_path):
     from pathlib import Path
 
-    assert file_system_of(Path("/home/ada/.llm-telemetry"), MOUNTS) == "nfs4"
-    assert file_system_of(Path("/home/local disk/x"), MOUNTS) == "ext4"
-    assert file_system_of(Path("/homework"), MOUNTS) == "ext4"
+    assert file_system_of(Path("/shared/ada/.llm-telemetry"), MOUNTS) == "nfs4"
+    assert file_system_of(Path("/shared/local disk/x"), MOUNTS) == "ext4"
+    assert file_system_of(Path("/sharedwork"), MOUNTS) == "ext4"
     assert file_system_of(tmp_path, "") is None
 
 

@@ -14,6 +14,7 @@ from tallybook.model.question import Question
 from tallybook.model.usage import TOKEN_FIELDS
 from tallybook.store.check import METADATA, zone_of
 from tallybook.store.lake import summary
+from tallybook.store.lake.amend import touches
 from tallybook.store.lake.find import local_for
 from tallybook.store.lake.percentile import with_percentiles
 from tallybook.store.lake.reader import Reader, View
@@ -84,6 +85,8 @@ def answer(reader: Reader, view: View, question: Question) -> Rows:
         percentiles = [name for name in question.measures if name in _PERCENTILES]
         by_summary = not percentiles or size > EXACT_PERCENTILE_ROWS or removed
         chosen = _chosen(question, local, bool(percentiles)) if by_summary else None
+        if touches(needs(question).columns) and not removed and reader.amended(view):
+            chosen = None  # Summaries hold the costs as they were when sealed.
         if chosen is not None:
             return _by_summary(reader, view, question, local, chosen, percentiles)
     return Rows(_by_calls(reader, view, question, local), _lacking(removed))

@@ -17,6 +17,8 @@ import msgspec
 from tallybook.model.errors import StorageError
 from tallybook.store.base import Warned
 from tallybook.store.lake import manifest as manifests
+from tallybook.store.lake.amend import joined_sql, touches
+from tallybook.store.lake.amend import load as load_amendments
 from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.lines import Lines
 from tallybook.store.lake.manifest import File, FileKind, Manifest, Snapshot
@@ -247,9 +249,16 @@ class Reader:
             select = [name_sql(name) for name in names] + [_key_sql(key, {}) for key in wanted]
             parts.append(f"SELECT {', '.join(select)} FROM empty_calls")
         union = " UNION ALL ".join(parts)
+        if touches(names) and self.amended(view):
+            union = joined_sql(union, names)
         if view.manifest.is_rebuilt:  # The same call may be in an old file and in the one that replaced it.
             return f"SELECT * FROM ({union}) QUALIFY row_number() OVER (PARTITION BY call_id) = 1"
         return union  # fmt: skip
+
+    def amended(self, view: View) -> bool:
+        """Make the table `amended`; False when no cost was amended."""
+        paths = view.hot.get("amendments", [])
+        return bool(paths) and load_amendments(self.con, self.folder, paths)
 
     def _make_empty(self) -> None:
         columns = [(column.name, column.type) for column in COLUMNS] + list(COST_COLUMNS)
