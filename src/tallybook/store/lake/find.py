@@ -25,7 +25,7 @@ from tallybook.store.lake.schema import CALL_COLUMNS, STEP_FIELDS, files_sql, te
 PREFIX_CHARS = 8
 FAR_ID = "\U0010ffff"
 """Above every id, for files that do not tell theirs."""
-BATCH_CALLS = 1_000
+BATCH_CALLS = 10_000
 UTC_ONLY = Local(((0, 0),))
 _TOOL_FIELDS = ("call_id", "position", "tool", "tool_call_id", "arguments", "result", "duration_us", "error",
                 "server_side", "is_step")  # fmt: skip
