@@ -138,6 +138,11 @@ class Case(NamedTuple):
     """How many calls of this kind are made, as a part of `--calls`."""
 
 
+def drain(stream: Any) -> None:
+    for _ in stream:
+        pass
+
+
 def cases() -> list[Case]:
     transport = Transport(httpx_of(openai))
     to = openai.OpenAI(api_key="k", http_client=httpx_of(openai).Client(transport=transport.sync()))
@@ -156,10 +161,6 @@ def cases() -> list[Case]:
 
     usage: Any = {"stream_options": {"include_usage": True}}
     claude: Any = {"model": "claude-haiku-4-5", "max_tokens": 999, "messages": ASK}
-
-    def drain(stream: Any) -> None:
-        for _ in stream:
-            pass
 
     async def async_drain() -> None:
         async for _ in await async_to.chat.completions.create(model="gpt-4o", messages=ASK, stream=True, **usage):
