@@ -29,8 +29,10 @@ VERBS = ("summarise", "classify", "draft_reply", "extract_fields", "rank_results
 AGENTS = ("planner", "researcher", "coder", "reviewer", "triage", "writer")
 TOOLS = ("search", "read_file", "write_file", "bash", "get_weather", "query_database", "send_mail", "fetch_page",
          "list_orders", "create_ticket", "calculator", "browser")  # fmt: skip
-ERRORS = (("RateLimitError", 429, "Rate limit reached for requests"), ("APITimeoutError", None, "Request timed out."),
-          ("InternalServerError", 500, "The server had an error"), ("BadRequestError", 400, "context too long"))  # fmt: skip
+ERRORS = (("RateLimitError", 429, "Rate limit reached for requests"),
+          ("APITimeoutError", None, "Request timed out."),
+          ("InternalServerError", 500, "The server had an error"),
+          ("BadRequestError", 400, "context too long"))  # fmt: skip
 
 
 class Task(NamedTuple):
@@ -73,7 +75,7 @@ def company(seed: int) -> dict[str, list[Task]]:
                     r.choice(AGENTS) if r.random() < 0.5 else None, r.choice((300, 900, 2500, 9000)),
                     r.choice((20, 150, 400, 900)), r.random() < 0.5,
                     tuple(r.sample(TOOLS, 4)) if r.random() < 0.55 else (),
-                    '{"temperature":%s,"max_tokens":%d}' % (r.choice((0.0, 0.2, 0.7)), r.choice((512, 1024, 4096))),
+                    f'{{"temperature":{r.choice((0.0, 0.2, 0.7))},"max_tokens":{r.choice((512, 1024, 4096))}}}',
                 )
             )  # fmt: skip
         found[project] = tasks
@@ -89,7 +91,7 @@ def _base62(r: random.Random, count: int) -> str:
 
 def _uuid7(r: random.Random, ms: int) -> str:
     bits = r.getrandbits(74)
-    text = "%012x7%03x%016x" % (ms, bits >> 62, bits & 0x3FFFFFFFFFFFFFFF | 0x8000000000000000)
+    text = "%012x7%03x%016x" % (ms, bits >> 62, bits & 0x3FFFFFFFFFFFFFFF | 0x8000000000000000)  # noqa: UP031  (the fastest form)
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
@@ -161,7 +163,8 @@ class Generator:
             response_id = _base62(r, 22)
         else:
             raw = (
-                f'{{"prompt_tokens":{tokens_in},"completion_tokens":{tokens_out},"total_tokens":{tokens_in + tokens_out},'
+                f'{{"prompt_tokens":{tokens_in},"completion_tokens":{tokens_out},'
+                f'"total_tokens":{tokens_in + tokens_out},'
                 f'"prompt_tokens_details":{{"cached_tokens":{cached},"audio_tokens":0}},"completion_tokens_details":'
                 '{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}'
             )
@@ -252,6 +255,7 @@ class Generator:
             f'"duration_ms":{round(duration * 1000, 3)},"tokens":{{{tokens}}},"cost_usd":null,'
             f'"success":{"false" if failed else "true"},"prompt_hash":"sha256:{r.getrandbits(256):064x}",'
             f'"response_hash":{"null" if failed else _quoted(f"sha256:{r.getrandbits(256):064x}")},'
-            f'"metadata":{{"project":"{project}","git_branch":{branch},"error":{_quoted(error[2] if error else None)}}},'
+            f'"metadata":{{"project":"{project}","git_branch":{branch},'
+            f'"error":{_quoted(error[2] if error else None)}}},'
             f'"name":"{task.name}","provider":"{task.provider}"{more}}}\n'
         ).encode()

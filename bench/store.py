@@ -215,17 +215,20 @@ def questions(since_us: int, until_us: int):
          Question(measures=("calls", "cost_nanousd", "input_tokens", "output_tokens", "errors", "unpriced_calls"),
                   dimensions=("model",), grain="day", **span), 100),
         ("percentiles by model, 30 days",
-         Question(measures=("calls", "duration_p50_us", "duration_p95_us", "duration_p99_us"), dimensions=("model",), **span),
+         Question(measures=("calls", "duration_p50_us", "duration_p95_us", "duration_p99_us"),
+                  dimensions=("model",), **span),
          100),
         ("top users by cost, 30 days",
          Question(measures=("cost_nanousd", "calls"), dimensions=("user_id",), limit=20, **span), 100),
         ("tool statistics, 30 days",
-         Question(source="tool_calls", measures=("uses", "failures", "duration_avg_us"), dimensions=("tool",), **span), 100),
+         Question(source="tool_calls", measures=("uses", "failures", "duration_avg_us"),
+                  dimensions=("tool",), **span), 100),
         ("heat map in Europe/Berlin, 30 days",
          Question(measures=("calls",), dimensions=("day_of_week", "hour_of_day"), zone="Europe/Berlin", **span), 100),
         ("by metadata.customer with two filters, 30 days",
          Question(measures=("calls", "cost_nanousd"), dimensions=("metadata.customer",),
-                  filters=(Filter("project", "eq", "storefront"), Filter("environment", "eq", "production")), **span), 300),
+                  filters=(Filter("project", "eq", "storefront"), Filter("environment", "eq", "production")),
+                  **span), 300),
     ]  # fmt: skip
 
 
@@ -247,7 +250,8 @@ def measure_questions(folder: Path, targets: Target, factor: int, label: str) ->
         ("one run with its calls", lambda: store.run_calls(old[0].run_id), 30),
         ("last 50 of a frequent filter", lambda: store.calls((Filter("project", "eq", "storefront"),), limit=50), 30),
         ("last 50 of a rare filter",
-         lambda: store.calls((Filter("model", "eq", sample[0].response_model), Filter("status", "eq", "error")), limit=50), 30),
+         lambda: store.calls(
+             (Filter("model", "eq", sample[0].response_model), Filter("status", "eq", "error")), limit=50), 30),
         ("last 50 runs", lambda: store.runs(limit=50), 100),
     ]  # fmt: skip
     for name, work, limit in cases:

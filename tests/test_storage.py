@@ -55,7 +55,7 @@ def test_days_outside_the_range_are_not_given(local):
     local.store_telemetry(RECORD)
     assert local.query_by_date_range(date(2025, 1, 28), date(2025, 2, 3)) == []
     assert local.query_by_date_range(date(2025, 1, 20), date(2025, 1, 26)) == []
-    with pytest.raises(InputError, match="ends .* before it starts"):
+    with pytest.raises(InputError, match=r"ends .* before it starts"):
         local.query_by_date_range(date(2025, 2, 1), date(2025, 1, 1))
 
 

@@ -30,7 +30,8 @@ def load(con: duckdb.DuckDBPyConnection, folder: Path, paths: Sequence[str]) -> 
             "arg_max(CAST(round_even(cost_usd * 1000000000, 0) AS BIGINT), told_at) AS amended_nanousd "
             f"FROM (SELECT *, {time_sql('timestamp')} AS told_at FROM read_json({files_sql(files)}, "
             f"format='newline_delimited', ignore_errors=true, columns={_COLUMNS})) "
-            "WHERE kind = 'cost' AND cost_usd IS NOT NULL AND told_at IS NOT NULL AND call_id IS NOT NULL GROUP BY call_id"
+            "WHERE kind = 'cost' AND cost_usd IS NOT NULL AND told_at IS NOT NULL AND call_id IS NOT NULL "
+            "GROUP BY call_id"
         )
     except duckdb.IOException as error:
         missing = [path for path in paths if not (folder / path).exists()]
