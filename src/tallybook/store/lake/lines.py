@@ -36,7 +36,8 @@ from tallybook.store.lake.schema import (
 
 COSTS = frozenset(name for name, _ in COST_COLUMNS)
 _STATED = "CAST(round_even(cost_usd * 1000000000, 0) AS BIGINT)"
-_LINE_BYTES_MAX = 64 * 1024 * 1024
+_LINE_BYTES_MAX = 4 * 1024 * 1024
+"""Above `RECORD_BYTES`; DuckDB takes two buffers of twice this size for each thread."""
 BETTER = "(input_tokens IS NULL AND output_tokens IS NULL), may_repeat, started_at, call_id"
 """Of two records of one call the first in this order stays."""
 
