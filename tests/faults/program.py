@@ -126,6 +126,20 @@ def with_open_stream() -> None:
     KEPT.append(open_stream())
 
 
+def with_stream_in_thread() -> None:
+    """A stream held by a thread that never ends: nothing frees it at exit."""
+    opened = threading.Event()
+
+    def hold() -> None:
+        stream = open_stream()
+        opened.set()
+        threading.Event().wait()
+        del stream
+
+    threading.Thread(target=hold, daemon=True).start()
+    opened.wait(30)
+
+
 ENDINGS: dict[str, Callable[[], object]] = {
     "end": lambda: None,
     "exit": lambda: sys.exit(3),
@@ -134,6 +148,7 @@ ENDINGS: dict[str, Callable[[], object]] = {
     "sigint": lambda: os.kill(os.getpid(), signal.SIGINT),
     "os-exit": lambda: os._exit(0),
     "open-stream": with_open_stream,
+    "stream-in-thread": with_stream_in_thread,
     "daemon": daemon,
     "fork": fork,
     "asyncio": lambda: asyncio.run(asynchronous()),
