@@ -78,7 +78,7 @@ def commands() -> str:
     for title, section in COMMANDS.items():
         text += f"## {title}\n\n"
         for name in section:
-            context = click.Context(cli, info_name="tallybook")
+            context = click.Context(cli, info_name="tallybook", **cli.context_settings)
             command = cli.get_command(context, name)
             assert command is not None
             inner = click.Context(command, info_name=name, parent=context, max_content_width=100, terminal_width=100)
