@@ -35,6 +35,12 @@ def is_day(name: str) -> bool:
     return _DAY.match(name) is not None
 
 
+def kind_of(name: str) -> Kind | None:
+    """The kind of segment that a file of this name in a day's folder is; `None` when it is none."""
+    match = _SEGMENT.match(name)
+    return None if match is None else match.group(1)  # type: ignore[return-value]
+
+
 def segment_of(path: Path) -> Segment | None:
     """The segment at `path`, or `None` when the name is not one."""
     match = _SEGMENT.match(path.name)

@@ -41,6 +41,9 @@ _LINE_BYTES_MAX = 4 * 1024 * 1024
 BETTER = "(input_tokens IS NULL AND output_tokens IS NULL), may_repeat, started_at, call_id"
 """Of two records of one call the first in this order stays."""
 
+NUMBER = "segment_number"
+"""Key of a line that says which segment it came from, where lines of several stand in one scratch file."""
+
 
 class Bad(NamedTuple):
     """A stretch of a segment that is no record."""
@@ -113,10 +116,7 @@ class Lines:
         Columns `call_id`, `started_at` and what deduplication needs are always there. Raises FileNotFoundError when a
         segment is gone, so that the caller takes a new view of the folder.
         """
-        wanted = {"call_id", "started_at", "may_repeat", "source", *columns}
-        is_priced = bool(wanted & COSTS)
-        if is_priced:
-            wanted |= set(PRICE_INPUTS)
+        wanted, is_priced = _with_needed(columns)
         self._read(table, paths, wanted, is_priced)
         doubtful = self._con.execute(
             f"SELECT filename FROM {table} WHERE call_id IS NULL OR started_at IS NULL GROUP BY ALL"
@@ -126,6 +126,12 @@ class Lines:
             self._read(table, paths, wanted, is_priced)
             self._con.execute(f"DELETE FROM {table} WHERE call_id IS NULL OR started_at IS NULL")
         self._merge(table, paths, wanted, is_priced)
+        return is_priced
+
+    def read(self, table: str, source: str, columns: Iterable[str], also: Sequence[str] = ()) -> bool:
+        """Make the temporary table `table` of a source's lines as they are; True when `price` must follow."""
+        wanted, is_priced = _with_needed(columns)
+        self._make(table, source, wanted, is_priced, also)
         return is_priced
 
     def price(self, table: str, prices: Prices | None) -> None:
@@ -143,8 +149,12 @@ class Lines:
         self._con.execute(f"ALTER TABLE {table} RENAME TO {table}_lines")
         self._con.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM {table}_lines POSITIONAL JOIN {table}_costs")
 
+    def drop(self, table: str) -> None:
+        """Remove a table, or the view and the tables that stand for it."""
+        for name in (table, f"{table}_lines", f"{table}_costs"):
+            self._drop(name)
+
     def _drop(self, table: str) -> None:
-        """Remove a table, or the view that stands for it."""
         kinds = self._con.execute(
             "SELECT table_type FROM information_schema.tables WHERE table_name = ?", [table]
         ).fetchall()
@@ -152,23 +162,26 @@ class Lines:
             self._con.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {table}")
 
     def _read(self, table: str, paths: Sequence[str], wanted: set[str], is_priced: bool) -> None:
-        """One pass of read_json with just the keys that the wanted columns follow from."""
-        chosen = {name: COLUMN_SQL[name] for name in COLUMN_SQL if name in wanted}
-        select = ", ".join(f"{sql} AS {name_sql(name)}" for name, sql in chosen.items())
-        stated = f", {_STATED} AS stated_nanousd" if is_priced else ""
-        for name in (table, f"{table}_lines", f"{table}_costs"):
-            self._drop(name)
-        tools = ", tool_calls" if "tool_calls" in wanted else ""
         try:
-            self._con.execute(
-                f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {select}{stated}{tools}, filename "
-                f"FROM (SELECT *, {time_sql('timestamp')} AS started_at FROM {self.source(paths)})"
-            )
+            self._make(table, self.source(paths), wanted, is_priced, ("filename",))
         except duckdb.IOException as error:
             missing = [path for path in paths if not (self._folder / path).exists()]
             if missing:
                 raise FileNotFoundError(missing[0]) from error
             raise
+
+    def _make(self, table: str, source: str, wanted: set[str], is_priced: bool, also: Sequence[str]) -> None:
+        """One pass of read_json with just the keys that the wanted columns follow from."""
+        chosen = {name: COLUMN_SQL[name] for name in COLUMN_SQL if name in wanted}
+        select = ", ".join(f"{sql} AS {name_sql(name)}" for name, sql in chosen.items())
+        stated = f", {_STATED} AS stated_nanousd" if is_priced else ""
+        self.drop(table)
+        tools = ", tool_calls" if "tool_calls" in wanted else ""
+        others = "".join(f", {name}" for name in also)
+        self._con.execute(
+            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {select}{stated}{tools}{others} "
+            f"FROM (SELECT *, {time_sql('timestamp')} AS started_at FROM {source})"
+        )
 
     def load_steps(self, table: str, paths: Sequence[str]) -> None:
         """Make the temporary table `table` of the steps in segments. Raises FileNotFoundError as `load`."""
@@ -238,6 +251,22 @@ class Lines:
             self._scratch.cleanup()
             self._scratch = None
             self._looked.clear()
+
+
+def _with_needed(columns: Iterable[str]) -> tuple[set[str], bool]:
+    """Columns with those that they are worked out from, and whether costs are among them."""
+    wanted = {"call_id", "started_at", "may_repeat", "source", *columns}
+    is_priced = bool(wanted & COSTS)
+    return (wanted | set(PRICE_INPUTS) if is_priced else wanted), is_priced
+
+
+def numbered_source(path: Path) -> str:
+    """The read_json of a scratch file whose lines say which segment they came from."""
+    columns = struct_sql({NUMBER: "INTEGER"} | LINE_COLUMNS)
+    return (
+        f"read_json({files_sql([str(path)])}, format='newline_delimited', ignore_errors=true, "
+        f"maximum_object_size={_LINE_BYTES_MAX}, columns={columns})"
+    )
 
 
 def merge(con: duckdb.DuckDBPyConnection, table: str) -> None:

@@ -20,6 +20,8 @@ from tallybook.store.lake import manifest as manifests
 from tallybook.store.lake.amend import joined_sql, touches
 from tallybook.store.lake.amend import load as load_amendments
 from tallybook.store.lake.engine import duckdb
+from tallybook.store.lake.grown import TABLE as GROWN
+from tallybook.store.lake.grown import Grown
 from tallybook.store.lake.lines import Lines
 from tallybook.store.lake.manifest import File, FileKind, Manifest, Snapshot
 from tallybook.store.lake.price import Prices
@@ -82,6 +84,7 @@ class Reader:
         self.prices = prices
         self._con: duckdb.DuckDBPyConnection | None = None
         self._lines: Lines | None = None
+        self._grown: Grown | None = None
         self._aside: dict[str, Warned] = {}
         self._problem: str | None = None
         self._hot_state: tuple[Any, ...] = ()
@@ -101,6 +104,13 @@ class Reader:
         if self._lines is None:
             self._lines = Lines(self.con, self.folder)
         return self._lines
+
+    @property
+    def grown(self) -> Grown:
+        """The table of hot lines that grows from question to question."""
+        if self._grown is None:
+            self._grown = Grown(self.con, self.folder, self.lines)
+        return self._grown
 
     def answer(self, work: Callable[[View], T]) -> T:
         """Do `work` on a consistent view, again when a file vanished or was found damaged meanwhile."""
@@ -181,6 +191,28 @@ class Reader:
         wanted |= _USUAL | self._hot_columns
         if view.manifest.is_rebuilt or any(file.is_mixed for file in view.manifest.of("calls")):
             wanted |= _IDENTITY
+        if not self._grow(view, paths, wanted):
+            self._load_whole(view, paths, wanted)
+        self._hot_state, self._hot_columns = state, wanted
+        return True
+
+    def _grow(self, view: View, paths: Sequence[str], wanted: frozenset[str]) -> bool:
+        """Serve `hot` by adding what is new since the last question; False when these lines need a closer look."""
+        if view.manifest.is_rebuilt or not self.grown.refresh(paths, wanted, self.prices):
+            return False
+        if not self.grown.has_rows:
+            return False
+        row = self.con.execute(f"SELECT epoch_us(min(started_at)), epoch_us(max(started_at)) FROM {GROWN}").fetchone()
+        if row is not None and row[0] is not None:
+            near = view.manifest.of("calls", row[0] - REPEAT_WITHIN_US, row[1] + REPEAT_WITHIN_US)
+            if any(file.is_mixed for file in near):
+                return False
+        self.lines.drop(HOT)
+        self.con.execute(f"CREATE OR REPLACE TEMP VIEW {HOT} AS SELECT * FROM {GROWN}")
+        return True
+
+    def _load_whole(self, view: View, paths: Sequence[str], wanted: frozenset[str]) -> None:
+        """Read all hot lines anew, take out repeats and what is sealed already."""
         is_priced = self.lines.load(HOT, paths, wanted)
         if not self._without_sealed(view, wanted):
             wanted |= _IDENTITY
@@ -188,8 +220,6 @@ class Reader:
             self._without_sealed(view, wanted)
         if is_priced:
             self.lines.price(HOT, self.prices)
-        self._hot_state, self._hot_columns = state, wanted
-        return True
 
     def _state(self, paths: Sequence[str], manifest: Manifest) -> tuple[Any, ...]:
         return (manifest.sequence, *((path, (self.folder / path).stat().st_size) for path in paths))
@@ -318,6 +348,9 @@ class Reader:
 
     def close(self) -> None:
         """Close the connection and remove scratch files."""
+        if self._grown is not None:
+            self._grown.close()
+            self._grown = None
         if self._lines is not None:
             self._lines.close()
             self._lines = None
