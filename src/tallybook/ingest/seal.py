@@ -36,7 +36,11 @@ LOCK_NAME = "seal.lock"
 BATCH_BYTES = 160_000_000
 """Journal bytes sealed at once: about 130,000 calls, which DuckDB holds in some 400 MB."""
 COMPACT_FILES = 12
-"""Files of calls of the current day before they are merged; past days are always merged to one."""
+"""Small files of the current day before they are merged; those of past days are always merged."""
+COMPACT_ROWS = 250_000
+COMPACT_BYTES = 128_000_000
+"""Rows and bytes of a merged file, about what memory holds. A file of half as many is not merged again, so that each
+call is written twice or thrice however busy its day."""
 _LINE_BYTES = 900
 """A usual line, to guess the number of rows from bytes."""
 _ADDITIVE = ("telemetry", "steps", "prompts", "responses", "messages")
@@ -223,7 +227,6 @@ def _rename(place: Path, kind: Kind, name: str, disk: Disk) -> str | None:
             return None
         new = f"{kind}.{SEALING}{os.urandom(8).hex()}.jsonl"
         disk.replace(place / name, place / new)
-        os.fsync(descriptor)
         return new
     finally:
         os.close(descriptor)
@@ -284,16 +287,40 @@ def _compact(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk, today
     replaced: list[File] = []
     merged = 0
     for (day, _), files in groups.items():
-        if len(files) < 2 or (day >= today and len(files) < COMPACT_FILES):
+        small = [file for file in files if _is_small(file)]
+        if day >= today and len(small) < COMPACT_FILES:
             continue
-        sequence = manifest.sequence + 1
-        one = sealer.compact(files, sequence)
-        gone = {file.path for file in files}
-        kept = [file for file in manifest.files if file.path not in gone]
-        manifest = msgspec.structs.replace(manifest, sequence=sequence, files=_ordered([*kept, one]), is_rebuilt=False)
-        manifests.write(folder, manifest, disk)
-        replaced += files
-        merged += 1
+        for portion in _portions(small):
+            sequence = manifest.sequence + 1
+            one = sealer.compact(portion, sequence)
+            gone = {file.path for file in portion}
+            kept = [file for file in manifest.files if file.path not in gone]
+            manifest = msgspec.structs.replace(
+                manifest, sequence=sequence, files=_ordered([*kept, one]), is_rebuilt=False
+            )
+            manifests.write(folder, manifest, disk)
+            replaced += portion
+            merged += 1
     for file in replaced:
         disk.unlink(folder / file.path)
     return manifest, merged  # fmt: skip
+
+
+def _is_small(file: File) -> bool:
+    return file.rows < COMPACT_ROWS // 2 and file.bytes < COMPACT_BYTES // 2
+
+
+def _portions(files: Sequence[File]) -> Iterator[list[File]]:
+    """Files of one kind and day in groups of at least two that make one file each, the earliest first."""
+    portion: list[File] = []
+    rows = size = 0
+    for file in sorted(files, key=lambda one: (one.min_us, one.path)):
+        if portion and (rows + file.rows > COMPACT_ROWS or size + file.bytes > COMPACT_BYTES):
+            if len(portion) > 1:
+                yield portion
+            portion, rows, size = [], 0, 0
+        portion.append(file)
+        rows += max(file.rows, 0)
+        size += file.bytes
+    if len(portion) > 1:
+        yield portion
