@@ -86,12 +86,15 @@ def test_writers_killed_at_random_lose_and_double_nothing_and_every_call_is_seen
     sealer = _start(_SEALER, folder)
     store = LakeStore(folder)
     reads = kills = 0
+    slowest = 0.0
     question = Question(measures=("calls", "input_tokens", "output_tokens"))
     try:
         end, next_kill = time.time() + SECONDS, time.time() + 1
         while time.time() < end:
             before = sum(path.stat().st_size // 37 for path in acks.iterdir())
+            asked = time.time()
             ((calls, tokens_in, tokens_out),) = store.ask(question).rows
+            slowest = max(slowest, time.time() - asked)
             assert calls >= before, f"a call was written and not seen (seed {seed})"
             assert tokens_in in (calls, None) and tokens_out in (2 * calls, None)
             reads += 1
@@ -108,6 +111,9 @@ def test_writers_killed_at_random_lose_and_double_nothing_and_every_call_is_seen
             process.kill()
             process.wait()
     wanted = _acknowledged(acks)
+    hot = sum(path.stat().st_size for path in folder.glob("*/*.jsonl")) / 1e6
+    print(f"{len(wanted):,} calls in {SECONDS:.0f} s, {kills} kills, {reads} reads, the slowest {slowest:.2f} s, "
+          f"{hot:.0f} MB not sealed or not removed yet")  # fmt: skip
     ids = [call_id for (call_id,) in store.sql("SELECT call_id FROM calls").rows]
     store.close()
     assert len(ids) == len(set(ids)), f"a call is stored twice (seed {seed})"
