@@ -40,6 +40,8 @@ from tallybook.store.lake.usage_raw import decoded_sql
 
 _TRIES = 50
 _MEMORY = "700MB"
+_MUCH_BYTES = 64_000_000
+"""Hot lines of which only the columns in question are read."""
 HOT = "hot"
 HOT_TOOLS = "hot_tools"
 HOT_STEPS = "hot_steps"
@@ -186,9 +188,11 @@ class Reader:
         if state == self._hot_state and wanted <= self._hot_columns:
             return True
         self._forget_hot()
-        # Parsing the lines costs most, a further column little: one load serves a whole report, and what was made on
-        # the table before (views, tools) still finds its columns.
-        wanted |= _USUAL | self._hot_columns
+        # One load serves a whole report, and what was made on the table before (views, tools) still finds its columns.
+        # Where much is hot, columns that nobody asked for (and their prices) would cost seconds.
+        wanted |= self._hot_columns
+        if sum(size for _, size in state[1:]) < _MUCH_BYTES:
+            wanted |= _USUAL
         if view.manifest.is_rebuilt or any(file.is_mixed for file in view.manifest.of("calls")):
             wanted |= _IDENTITY
         if not self._grow(view, paths, wanted):

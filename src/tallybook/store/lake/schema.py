@@ -13,9 +13,9 @@ from typing import NamedTuple
 from tallybook.model.usage import TOKEN_FIELDS
 
 LINE_COLUMNS: dict[str, str] = {
-    "timestamp": "VARCHAR", "call_id": "VARCHAR", "agent_name": "VARCHAR", "operation": "VARCHAR",
+    "v": "INTEGER", "timestamp": "VARCHAR", "call_id": "VARCHAR", "agent_name": "VARCHAR", "operation": "VARCHAR",
     "model": "VARCHAR", "session_id": "VARCHAR", "user_id": "VARCHAR", "duration_ms": "DOUBLE",
-    "tokens": "STRUCT(" + ", ".join(f'"{name.removesuffix("_tokens")}" BIGINT' for name in TOKEN_FIELDS) + ")",
+    "tokens": "STRUCT(" + ", ".join(f'"{name.removesuffix("_tokens")}" BIGINT' for name in TOKEN_FIELDS) + ', "total" BIGINT)',
     "cost_usd": "DOUBLE", "success": "BOOLEAN", "prompt_hash": "VARCHAR", "response_hash": "VARCHAR",
     "metadata": "JSON", "name": "VARCHAR", "provider": "VARCHAR", "response_model": "VARCHAR",
     "response_id": "VARCHAR", "run_id": "VARCHAR", "parent_id": "VARCHAR", "ttft_ms": "DOUBLE", "status": "VARCHAR",
@@ -28,7 +28,10 @@ LINE_COLUMNS: dict[str, str] = {
     "quantities": "JSON", "usage_raw": "JSON", "parameters": "JSON", "prompt_chars": "BIGINT",
     "response_chars": "BIGINT", "prompt_preview": "VARCHAR", "response_preview": "VARCHAR", "flags": "JSON",
 }  # fmt: skip
-"""Keys of a telemetry line and the types they are read as. A value of another type is read as unknown."""
+"""Keys of a telemetry line and the types they are read as. A value of another type is read as unknown.
+
+All keys that we write are named, also those that no column follows from: DuckDB takes longest for keys it is not told.
+"""
 
 STEP_COLUMNS: dict[str, str] = {
     "timestamp": "VARCHAR", "step_id": "VARCHAR", "kind": "VARCHAR", "name": "VARCHAR", "run_id": "VARCHAR",

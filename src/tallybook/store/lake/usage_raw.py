@@ -88,14 +88,15 @@ def encoded_sql(shapes: list[Shape]) -> str:
     cases = []
     for shape in shapes:
         if "@" in shape.template:
+            pieces = shape.template.split("@")
             parts = [
                 f"CAST({MARKS[part[0]]} AS VARCHAR), {text_sql(part[1:])}" if number else text_sql(part)
-                for number, part in enumerate(shape.template.split("@"))
+                for number, part in enumerate(pieces)
             ]
-            same = f"usage_raw = concat({', '.join(parts)})"
-            stored = f"CASE WHEN {same} THEN {text_sql(shape.template)} ELSE {plain} END"
-            cases.append(f"WHEN {text_sql(shape.text)} THEN {stored}")
-    return f"CASE translate(usage_raw, '0123456789', '') {' '.join(cases)} ELSE {plain} END"
+            # The end is compared first: it is cheap, and tells most shapes apart before numbers are put together.
+            same = f"ends_with(usage_raw, {text_sql(pieces[-1][1:])}) AND usage_raw = concat({', '.join(parts)})"
+            cases.append(f"WHEN {same} THEN {text_sql(shape.template)}")
+    return f"CASE {' '.join(cases)} ELSE {plain} END"
 
 
 def decoded_sql() -> str:
