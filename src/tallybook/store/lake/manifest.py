@@ -195,7 +195,8 @@ def snapshot(folder: Path) -> Snapshot:
     """A consistent view without any lock.
 
     Segments are listed before and after the manifest is read: the sealer's renaming in between would show as a
-    difference. New segments of writers are none: many writers that rotate often would keep a reader waiting. A line is therefore in a hot segment or in a file of the manifest, never in both nor in neither.
+    difference. New segments of writers are none: many writers that rotate often would keep a reader waiting.
+    A line is therefore in a hot segment or in a file of the manifest, never in both nor in neither.
     """
     before = list_segments(folder)
     while True:

@@ -92,6 +92,8 @@ class Reader:
         self._hot_state: tuple[Any, ...] = ()
         self._hot_columns: frozenset[str] = frozenset()
         self._tools_state: tuple[Any, ...] = ()
+        self._asked: frozenset[str] = frozenset()
+        self._narrow = False
 
     @property
     def con(self) -> duckdb.DuckDBPyConnection:
@@ -190,9 +192,8 @@ class Reader:
         self._forget_hot()
         # One load serves a whole report, and what was made on the table before (views, tools) still finds its columns.
         # Where much is hot, columns that nobody asked for (and their prices) would cost seconds.
-        wanted |= self._hot_columns
-        if sum(size for _, size in state[1:]) < _MUCH_BYTES:
-            wanted |= _USUAL
+        self._asked |= wanted
+        wanted = self._asked if self._is_much(state) else self._asked | _USUAL
         if view.manifest.is_rebuilt or any(file.is_mixed for file in view.manifest.of("calls")):
             wanted |= _IDENTITY
         if not self._grow(view, paths, wanted):
@@ -224,6 +225,15 @@ class Reader:
             self._without_sealed(view, wanted)
         if is_priced:
             self.lines.price(HOT, self.prices)
+
+    def _is_much(self, state: tuple[Any, ...]) -> bool:
+        """Whether so much is hot that only what is asked for is read; back only at a quarter, so as not to waver."""
+        size = sum(size for _, size in state[1:])
+        much = bool(size >= (_MUCH_BYTES // 4 if self._narrow else _MUCH_BYTES))
+        if much and not self._narrow:
+            self.grown.forget()
+        self._narrow = much
+        return much
 
     def _state(self, paths: Sequence[str], manifest: Manifest) -> tuple[Any, ...]:
         return (manifest.sequence, *((path, (self.folder / path).stat().st_size) for path in paths))

@@ -15,7 +15,8 @@ from tallybook.model.usage import TOKEN_FIELDS
 LINE_COLUMNS: dict[str, str] = {
     "v": "INTEGER", "timestamp": "VARCHAR", "call_id": "VARCHAR", "agent_name": "VARCHAR", "operation": "VARCHAR",
     "model": "VARCHAR", "session_id": "VARCHAR", "user_id": "VARCHAR", "duration_ms": "DOUBLE",
-    "tokens": "STRUCT(" + ", ".join(f'"{name.removesuffix("_tokens")}" BIGINT' for name in TOKEN_FIELDS) + ', "total" BIGINT)',
+    "tokens": "STRUCT(" + "".join(f'"{name.removesuffix("_tokens")}" BIGINT, ' for name in TOKEN_FIELDS)
+              + "total BIGINT)",
     "cost_usd": "DOUBLE", "success": "BOOLEAN", "prompt_hash": "VARCHAR", "response_hash": "VARCHAR",
     "metadata": "JSON", "name": "VARCHAR", "provider": "VARCHAR", "response_model": "VARCHAR",
     "response_id": "VARCHAR", "run_id": "VARCHAR", "parent_id": "VARCHAR", "ttft_ms": "DOUBLE", "status": "VARCHAR",
