@@ -7,6 +7,7 @@ sealing or after it, never in between. The format is documented in `docs/lake.md
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -163,8 +164,32 @@ class Snapshot(NamedTuple):
     """Why the manifest could not be read, if so."""
 
 
-def list_segments(folder: Path) -> dict[Kind, list[str]]:
-    """Paths of all journal segments by kind, relative to the folder, in order. Faster than `layout.segments`."""
+_SETTLED_NS = 2_000_000_000
+"""A folder changed less long ago may change again within the same tick of the file system's clock."""
+
+Listed = dict[str, tuple[int, int, list[str]]]
+"""Segments' names by day, with inode and time of the folder that was listed."""
+
+
+def _names_of_day(place: str, day: str, known: Listed | None) -> list[str]:
+    """Names of lines' files in a day's folder; a folder that has not changed since is not listed again."""
+    status = Path(place).stat()
+    if known is not None and day in known and known[day][:2] == (status.st_ino, status.st_mtime_ns):
+        return known[day][2]
+    now_ns = time.time_ns()
+    names = sorted(entry.name for entry in os.scandir(place) if entry.name.endswith(".jsonl"))
+    if known is not None:
+        known.pop(day, None)
+        if now_ns - status.st_mtime_ns > _SETTLED_NS:
+            known[day] = (status.st_ino, status.st_mtime_ns, names)
+    return names
+
+
+def list_segments(folder: Path, known: Listed | None = None) -> dict[Kind, list[str]]:
+    """Paths of all journal segments by kind, relative to the folder, in order. Faster than `layout.segments`.
+
+    `known` is what earlier listings found, kept by who asks often.
+    """
     found: dict[Kind, list[str]] = {}
     try:
         days = sorted(entry.name for entry in os.scandir(folder) if is_day(entry.name))
@@ -172,7 +197,7 @@ def list_segments(folder: Path) -> dict[Kind, list[str]]:
         return found
     for day in days:
         try:
-            names = sorted(entry.name for entry in os.scandir(folder / day) if entry.name.endswith(".jsonl"))
+            names = _names_of_day(f"{folder}/{day}", day, known)
         except (FileNotFoundError, NotADirectoryError):
             continue
         for name in names:
@@ -191,14 +216,14 @@ def _is_within(before: dict[Kind, list[str]], after: dict[Kind, list[str]]) -> b
     return all(set(paths) <= set(after.get(kind, ())) for kind, paths in before.items())
 
 
-def snapshot(folder: Path) -> Snapshot:
+def snapshot(folder: Path, known: Listed | None = None) -> Snapshot:
     """A consistent view without any lock.
 
     Segments are listed before and after the manifest is read: the sealer's renaming in between would show as a
     difference. New segments of writers are none: many writers that rotate often would keep a reader waiting.
     A line is therefore in a hot segment or in a file of the manifest, never in both nor in neither.
     """
-    before = list_segments(folder)
+    before = list_segments(folder, known)
     while True:
         problem = None
         try:
@@ -207,7 +232,7 @@ def snapshot(folder: Path) -> Snapshot:
             if "damaged" not in str(error):
                 raise
             manifest, problem = rebuilt(folder), str(error)
-        after = list_segments(folder)
+        after = list_segments(folder, known)
         if _names_of_sealer(before) == _names_of_sealer(after) and _is_within(before, after):
             break
         before = after
