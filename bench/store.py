@@ -160,7 +160,7 @@ def multiply(folder: Path, days: int) -> None:
             path = f"{day}/{Path(file['path']).name}"
             con.execute(
                 f"COPY ({_moved_sql(file['kind'], str(folder / file['path']), shift)}) TO '{folder / path}' "
-                "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480, PARQUET_VERSION v2)"
+                "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 20480, PARQUET_VERSION v2)"
             )
             new = {**file, "path": path, "day": day, "bytes": (folder / path).stat().st_size}
             new["min_us"] += shift * DAY_US

