@@ -8,7 +8,6 @@ or a line is no record, it refuses, and the caller reads all of these segments a
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from tallybook.model.errors import InputError
 from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.lines import NUMBER, Lines, numbered_source
 from tallybook.store.lake.price import Prices
+from tallybook.store.lake.scratch import Scratch
 
 TABLE = "grown"
 _FRESH = "grown_fresh"
@@ -54,7 +54,7 @@ class Grown:
         self._next = 0
         self._exists = False
         self._spare = 0
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: Scratch | None = None
 
     def refresh(self, paths: Sequence[str], columns: frozenset[str], prices: Prices | None) -> bool:
         """Bring the table to what the segments hold now; False when it cannot serve them.
@@ -227,8 +227,8 @@ class Grown:
 
     def _scratch_path(self) -> Path:
         if self._scratch is None:
-            self._scratch = tempfile.TemporaryDirectory(prefix="tallybook-")
-        return Path(self._scratch.name) / "fresh.jsonl"
+            self._scratch = Scratch()
+        return self._scratch.path / "fresh.jsonl"
 
 
 def _numbered(data: bytes, number: int) -> bytes:

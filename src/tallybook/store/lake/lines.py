@@ -8,7 +8,6 @@ is not is reported with its offset, and a torn tail at the very end is passed ov
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +32,7 @@ from tallybook.store.lake.schema import (
     struct_sql,
     time_sql,
 )
+from tallybook.store.lake.scratch import Scratch
 
 COSTS = frozenset(name for name, _ in COST_COLUMNS)
 _STATED = "CAST(round_even(cost_usd * 1000000000, 0) AS BIGINT)"
@@ -106,7 +106,7 @@ class Lines:
         self._folder = folder
         self._looked: dict[tuple[str, int], str] = {}
         """The file that stands for a segment of a size: itself, or a cleaned copy."""
-        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: Scratch | None = None
         self.found: dict[tuple[str, int], Warned] = {}
         self.bad: dict[str, list[Bad]] = {}
 
@@ -225,8 +225,8 @@ class Lines:
             for one in looked.bad:
                 self.found[path, one.offset] = Warned(path, one.offset, one.reason)
             if self._scratch is None:
-                self._scratch = tempfile.TemporaryDirectory(prefix="tallybook-")
-            copy = Path(self._scratch.name) / f"{len(self._looked)}.jsonl"
+                self._scratch = Scratch()
+            copy = self._scratch.path / f"{len(self._looked)}.jsonl"
             copy.write_bytes(b"".join(looked.lines))
             self._looked[path, len(data)] = str(copy)
 
