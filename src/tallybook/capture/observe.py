@@ -245,6 +245,12 @@ class Observation:
                     recorder.bodies.response(self.call_id, when, text)
 
 
+def record_failure(observation: Observation, error: BaseException) -> None:
+    """Record the exception that the application gets; a failure of ours in doing so is contained."""
+    with guard.contained("recording a failure"):
+        observation.fail(error)
+
+
 def _output_estimate(parsed: Parsed, model: str) -> int:
     text = (parsed.text or "") + "".join(t.name + (t.arguments or "") for t in parsed.tool_calls)
     return estimate_tokens(text, model) + parsed.reasoning_chars // 4

@@ -82,10 +82,6 @@ class Recorder:
             data = encode_line(_cut(line))
         self._append(self._telemetry, data)
 
-    def write(self, line: bytes) -> None:
-        """Append a finished telemetry line."""
-        self._append(self._telemetry, line)
-
     def step(self, step: Step) -> None:
         """Record a step."""
         try:

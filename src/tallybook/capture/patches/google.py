@@ -14,7 +14,7 @@ from msgspec import json, structs
 
 from tallybook.capture import guard, recorder, switch, unfinished
 from tallybook.capture.batch import record_batch
-from tallybook.capture.observe import Observation
+from tallybook.capture.observe import Observation, record_failure
 from tallybook.model.call import Status
 from tallybook.providers.base import Stream
 from tallybook.providers.detect import detect_provider
@@ -52,13 +52,6 @@ def _start(client: Any, method: str, path: str, body: Any) -> Observation | None
         return None
 
 
-def _failed(observation: Observation, error: BaseException) -> None:
-    try:
-        observation.fail(error)
-    except Exception as inner:  # noqa: BLE001
-        guard.failed("recording a failure", inner)
-
-
 def _returned(observation: Observation, result: Any) -> None:
     try:
         body = getattr(result, "body", None)
@@ -83,7 +76,7 @@ def sync_request(original: Callable[..., Any], family: str) -> Callable[..., Any
         try:
             result = original(self, http_method, path, request_dict, *args, **kwargs)
         except BaseException as error:
-            _failed(mine, error)
+            record_failure(mine, error)
             raise
         _returned(mine, result)
         return result
@@ -103,7 +96,7 @@ def async_request(original: Callable[..., Any], family: str) -> Callable[..., An
         try:
             result = await original(self, http_method, path, request_dict, *args, **kwargs)
         except BaseException as error:
-            _failed(mine, error)
+            record_failure(mine, error)
             raise
         _returned(mine, result)
         return result
@@ -265,7 +258,7 @@ def async_stream(original: Callable[..., Any], family: str) -> Callable[..., Any
         try:
             bodies = await original(self, http_method, path, request_dict, *args, **kwargs)
         except BaseException as error:
-            _failed(mine, error)
+            record_failure(mine, error)
             raise
         return _AsyncBodies(bodies.__aiter__(), _Ear(mine))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tallybook.capture import guard, recorder, switch, tee
 from tallybook.capture.batch import record_batch
-from tallybook.capture.observe import Observation
+from tallybook.capture.observe import Observation, record_failure
 from tallybook.providers.base import Asked, Format
 from tallybook.providers.detect import detect_provider
 from tallybook.providers.table import match
@@ -135,13 +135,6 @@ def _start(self: Any, options: Any, family: str, is_async: bool) -> _Request | N
         return None
 
 
-def _failed(request: _Request, error: BaseException) -> None:
-    try:
-        request.observation.fail(error)
-    except Exception as inner:  # noqa: BLE001
-        guard.failed("recording a failure", inner)
-
-
 def _returned(request: _Request) -> None:
     """The SDK made its result: record a response that was read whole; a stream records itself at its end."""
     observation = request.observation
@@ -176,7 +169,7 @@ def sync_request(original: Callable[..., Any], family: str) -> Callable[..., Any
                 _plainly(mine, options)
                 result = original(self, cast_to, options, *args, **kwargs)
         except BaseException as error:
-            _failed(mine, error)
+            record_failure(mine.observation, error)
             raise
         finally:
             _under_way.reset(token)
@@ -204,7 +197,7 @@ def async_request(original: Callable[..., Coroutine[Any, Any, Any]], family: str
                 _plainly(mine, options)
                 result = await original(self, cast_to, options, *args, **kwargs)
         except BaseException as error:
-            _failed(mine, error)
+            record_failure(mine.observation, error)
             raise
         finally:
             _under_way.reset(token)
