@@ -1,15 +1,17 @@
-"""The table behind `models` and `agents`: groups in order, with a total."""
+"""The table behind `models` and `agents`: its options, and groups in order with a total."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+
+import click
 
 from tallybook.cli import figure, heading, rows
 from tallybook.cli.bar import bar
 from tallybook.cli.table import Column, Row, remark
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View
+from tallybook.cli.view import Command, View, by_option, compare_option, dimensions, report
 from tallybook.query.ranking import SORTS, Ranking, ranking
 from tallybook.query.totals import Group
 
@@ -34,11 +36,32 @@ _FIGURES = (
 )
 
 
+def options(what: str, *, top: int) -> Callable[[Command], Command]:
+    """The options of such a table, for `show`; `what` is the plural that its rows are called by, `top` their number."""
+
+    def decorate(function: Command) -> Command:
+        for option in (
+            report(days=DAYS),
+            compare_option,
+            by_option("Group by this instead: any dimensions or metadata.KEY, several by commas."),
+            click.option(
+                "--sort", type=click.Choice(SORT_NAMES), default="calls", show_default=True,
+                help="Largest first by this.",
+            ),
+            click.option("--top", type=click.IntRange(min=1), default=top, show_default=True, help=f"{what} shown."),
+        ):  # fmt: skip
+            function = option(function)
+        return function
+
+    return decorate
+
+
 def show(
-    view: View, name: str, dimensions: Sequence[str], *, picture: str, sort: str, top: int, is_compared: bool
+    view: View, name: str, dimension: str, picture: str, *, top: int, sort: str, by: tuple[str, ...], is_compared: bool
 ) -> None:
     """Ask and write the report."""
-    found = ranking(view.store, view.scope, dimensions, sort=sort, top=top, is_compared=is_compared)  # type: ignore[arg-type]
+    chosen = dimensions(by, (dimension,))
+    found = ranking(view.store, view.scope, chosen, sort=sort, top=top, is_compared=is_compared)  # type: ignore[arg-type]
     if view.is_blank(found.total.totals.calls):
         return
     view.show(
