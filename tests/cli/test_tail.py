@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from query.company import NOW_US, call
 from tallybook.cli.table import width_of
-from tallybook.cli.tail import line
+from tallybook.cli.tail import line, pricer
+from tallybook.config import Settings
 from tallybook.query.span import everything
 from tallybook.query.totals import Scope
 
@@ -34,3 +37,12 @@ def test_an_unpriced_call_says_so_and_ascii_stays_ascii() -> None:
     unknown = call("2026-11-22T14:03:11", None, None, input_tokens=None, output_tokens=None, duration_us=None)
     shown = line(unknown, SCOPE, PIPE._replace(has_unicode=False))
     assert shown == "14:03:11   unpriced          ->-        -  unknown model  chat  shop  mia"
+
+
+def test_the_prices_are_those_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "prices.toml").write_text(
+        '[[price]]\nprovider = "*"\nmodel = "our-own"\ninput = 3\noutput = 4\n',
+        encoding="utf-8",
+    )
+    unpriced = call("2026-11-22T14:03:11", "our-own", None, input_tokens=1_000_000, output_tokens=0)
+    assert pricer(Settings(folder=tmp_path))(unpriced).total_nanousd == 3_000_000_000

@@ -12,6 +12,7 @@ from tallybook.cli.calls import cost
 from tallybook.cli.table import clean, cut, pad, width_of
 from tallybook.cli.terminal import Page
 from tallybook.cli.view import View, examples, report
+from tallybook.config import Settings
 from tallybook.model.call import Call, Cost
 from tallybook.query.follow import Follower
 from tallybook.query.span import local
@@ -40,7 +41,7 @@ def tail(view: View, last: int, as_lines: bool) -> None:
 
     `--since` sets how far back the calls reach that are shown to begin with.
     """
-    follower = Follower(view.settings.folder, pricer(view), view.scope.filters)
+    follower = Follower(view.settings.folder, pricer(view.settings), view.scope.filters)
     span = view.scope.span
     before = (
         view.store.calls(view.scope.filters, since_us=span.since_us, until_us=span.until_us, limit=last) if last else []
@@ -64,18 +65,12 @@ def tail(view: View, last: int, as_lines: bool) -> None:
         time.sleep(POLL_S)
 
 
-def pricer(view: View) -> Callable[[Call], Cost]:
-    """What a call costs, by the prices in force; looked up once for each model."""
-    from tallybook.prices.book import PriceBook  # here, because it is slow to import and only tail needs it in Python
-    from tallybook.prices.cost import cost_of, key_of
+def pricer(settings: Settings) -> Callable[[Call], Cost]:
+    """What a call costs by the prices in force in the folder; looked up once for each model."""
+    from tallybook.prices.pricer import Pricer  # here, because only tail needs prices in Python
+    from tallybook.store.open import open_prices
 
-    book = PriceBook(prices_file=view.settings.prices_file)
-
-    def price(call: Call) -> Cost:
-        key = key_of(call)
-        return cost_of(call, book.rates([key])[key])
-
-    return price
+    return Pricer(open_prices(settings)).cost
 
 
 def _writer(view: View, as_lines: bool) -> Callable[[Call], None]:

@@ -60,12 +60,11 @@ def tend(host: Host, settings: Settings) -> None:
 def seal(settings: Settings) -> int:
     """Seal every free segment now; the number of calls sealed. Raises StorageError."""
     from tallybook.ingest.seal import seal as seal_folder  # here, because most commands have nothing to seal
-    from tallybook.prices.book import PriceBook
-    from tallybook.store.open import open_state
+    from tallybook.store.open import open_prices, open_state
 
     state = open_state(settings)
     try:
-        sealed = seal_folder(settings.folder, PriceBook(settings.folder, prices_file=settings.prices_file), state)
+        sealed = seal_folder(settings.folder, open_prices(settings), state)
     finally:
         state.close()
     return 0 if sealed is None else sealed.calls

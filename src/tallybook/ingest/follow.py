@@ -14,8 +14,7 @@ from typing import NamedTuple
 from tallybook.model import codec
 from tallybook.model.call import Call, Cost, Run
 from tallybook.model.errors import InputError
-from tallybook.prices.base import Key, Rate
-from tallybook.prices.cost import cost_of, key_of
+from tallybook.prices.pricer import Pricer
 from tallybook.store.base import StateStore
 from tallybook.store.lake.manifest import list_segments
 from tallybook.store.lake.price import Prices
@@ -42,21 +41,6 @@ def identity_of(path: Path) -> str | None:
     if end < 0 and len(first) < _FIRST_BYTES:
         return None
     return hashlib.blake2b(first[start : end if end >= 0 else None], digest_size=12).hexdigest()
-
-
-class Pricer:
-    """Costs of calls one by one, with the rates of each key looked up once."""
-
-    def __init__(self, prices: Prices | None) -> None:
-        self._prices = prices
-        self._rates: dict[Key, tuple[Rate, ...]] = {}
-
-    def cost(self, call: Call) -> Cost:
-        """The cost of a call by the reference arithmetic."""
-        key = key_of(call)
-        if key not in self._rates:
-            self._rates[key] = () if self._prices is None else self._prices.rates([key])[key]
-        return cost_of(call, self._rates[key])
 
 
 def delta_of(call: Call, cost: Cost) -> Run | None:

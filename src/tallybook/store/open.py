@@ -12,6 +12,7 @@ from tallybook.model.errors import StorageError
 
 if TYPE_CHECKING:  # Only the annotations need it, and it reads the environment's names.
     from tallybook.config import Settings
+    from tallybook.prices.book import PriceBook
     from tallybook.store.base import CallStore, StateStore
 
 _MOUNTS = Path("/proc/mounts")
@@ -49,16 +50,19 @@ def refuse_network(folder: Path, mounts: str | None = None) -> None:
         )
 
 
+def open_prices(settings: Settings) -> PriceBook:
+    """The prices in force for the settings' folder; what was looked up is kept there, if the folder exists."""
+    from tallybook.prices.book import PriceBook  # here, because the state needs no prices
+
+    return PriceBook(settings.folder if settings.folder.is_dir() else None, prices_file=settings.prices_file)
+
+
 def open_store(settings: Settings) -> CallStore:
     """The calls of the settings' folder. Reading only: nothing is created. Raises StorageError."""
-    from tallybook.prices.book import PriceBook
     from tallybook.store.lake.store import LakeStore  # here, because importing DuckDB takes 50 ms
 
     refuse_network(settings.folder)
-    cache = settings.folder if settings.folder.is_dir() else None
-    return LakeStore(
-        settings.folder, PriceBook(cache, prices_file=settings.prices_file), fsync=settings.fsync == "always"
-    )
+    return LakeStore(settings.folder, open_prices(settings), fsync=settings.fsync == "always")
 
 
 def open_state(settings: Settings) -> StateStore:
