@@ -43,6 +43,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "runs": ("runs", "List runs"),
         "show": ("show", "Everything about one call or run"),
         "tail": ("tail", "Follow calls as they happen"),
+        "explain": ("explain", "How one raw response is counted and priced"),
         "sql": ("sql", "Ask in SQL, read-only"),
         "export": ("export", "Write calls to CSV, JSON, JSON lines or Parquet"),
     },
