@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from tallybook.capture.spans import agent, run, step, tag, tool
     from tallybook.capture.track import track
     from tallybook.storage import LocalStorage, get_today_stats, query_by_date_range, store_telemetry
+    from tallybook.tokens import estimate_tokens, truncate_to_tokens
 
 _HOMES = {
     "LocalStorage": "storage",
     "agent": "capture.spans",
     "configure": "capture.control",
+    "estimate_tokens": "tokens",
     "flush": "capture.control",
     "get_today_stats": "storage",
     "instrument": "capture.instrument",
@@ -29,6 +31,7 @@ _HOMES = {
     "tag": "capture.spans",
     "tool": "capture.spans",
     "track": "capture.track",
+    "truncate_to_tokens": "tokens",
     "uninstrument": "capture.instrument",
 }
 
@@ -37,6 +40,7 @@ __all__ = [
     "__version__",
     "agent",
     "configure",
+    "estimate_tokens",
     "flush",
     "get_today_stats",
     "instrument",
@@ -48,6 +52,7 @@ __all__ = [
     "tag",
     "tool",
     "track",
+    "truncate_to_tokens",
     "uninstrument",
 ]
 

@@ -53,6 +53,7 @@ def tend(host: Host, settings: Settings) -> None:
     try:
         if is_due(settings):
             seal(settings)
+            learn(settings)
     except (TallybookError, OSError) as error:
         host.remark(host.err_page.dim(f"The journal could not be sealed: {error}"))
 
@@ -68,3 +69,25 @@ def seal(settings: Settings) -> int:
     finally:
         state.close()
     return 0 if sealed is None else sealed.calls
+
+
+def learn(settings: Settings) -> int:
+    """Take new stored answers into the ratios that token estimates are corrected by; the number taken.
+
+    Only where answers are stored, or were when something was learnt last.
+    """
+    from tallybook.prices import ratio  # here, because most ledgers hold no answers
+
+    if settings.responses != "full" and not (settings.folder / ratio.FILE_NAME).exists():
+        return 0
+    from tallybook.query.learn import learn as learn_from
+    from tallybook.store.open import open_store
+
+    ratios = ratio.read(settings.folder)
+    store = open_store(settings)
+    try:
+        taken = learn_from(store, ratios)
+    finally:
+        store.close()
+    ratio.write(settings.folder, ratios)
+    return taken

@@ -1,7 +1,8 @@
 """Tokens of a text without a tokenizer: a weighted count of character classes, one set of weights a family.
 
 Fitted against real tokenizers; the mean error on held-out texts is about 6 % (characters / 4 errs 19 to
-47 %, always low). For broken streams and budgets only: a call that ended has its provider's figures.
+47 %, always low). For broken streams, whose application should not be made to load a tokenizer, and for budgets where
+none is installed (`tokens`): a call that ended has its provider's figures.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ _WEIGHTS: dict[str, tuple[float, ...]] = {
              .6708, 1.2378, 0, 1.8767),
 }  # fmt: skip
 
+_WEIGHTS["glm"] = _WEIGHTS["cl100k"]  # Nothing was fitted to it; these are the nearest, 7 % off on average.
+
 _CLAUDE_NEW = re.compile(r"claude-(?:[a-z]+-)?(?:4[.-][789]|4[.-]1\d|[5-9])")
 
 
@@ -74,7 +77,7 @@ def family(model: str) -> str:
     for word, found in (
         ("gemini", "gemma"), ("gemma", "gemma"), ("llama", "llama"), ("deepseek", "deepseek"), ("qwen", "qwen"),
         ("mistral", "mistral"), ("mixtral", "mistral"), ("ministral", "mistral"), ("codestral", "mistral"),
-        ("kimi", "kimi"), ("moonshot", "kimi"),
+        ("kimi", "kimi"), ("moonshot", "kimi"), ("glm", "glm"),
     ):  # fmt: skip
         if word in name:
             return found
@@ -83,9 +86,14 @@ def family(model: str) -> str:
 
 def estimate_tokens(text: str, model: str = "") -> int:
     """Estimated number of tokens of `text` for a model (its name, any spelling). 0 for no text."""
+    return of_family(text, family(model))
+
+
+def of_family(text: str, name: str) -> int:
+    """The same for a family by its name. Raises KeyError for one that has no weights."""
     if not text:
         return 0
-    weight = dict(zip(_ORDER, _WEIGHTS[family(model)], strict=True))
+    weight = dict(zip(_ORDER, _WEIGHTS[name], strict=True))
     total = 0.0
     for match in _SCAN.finditer(text):
         kind = match.lastgroup or "other"
