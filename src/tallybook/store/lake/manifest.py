@@ -124,16 +124,43 @@ class RealDisk:
         path.unlink(missing_ok=True)
 
 
-def read(folder: Path) -> Manifest:
-    """The manifest; an empty one where there is none.
+_SETTLED_NS = 2_000_000_000
+"""What changed less long ago may change again within the same tick of the file system's clock."""
+
+
+class Seen:
+    """What earlier snapshots of a folder found, kept by who asks often, so that only what changed is read again."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, tuple[int, int, list[str]]] = {}
+        """Segments' names by day, with inode and time of the folder that was listed."""
+        self.manifest: tuple[tuple[int, int, int], Manifest] | None = None
+        """The manifest with inode, time and size of its file."""
+
+
+def read(folder: Path, seen: Seen | None = None) -> Manifest:
+    """The manifest; an empty one where there is none. One that `seen` holds is not decoded again.
 
     Raises StorageError when it is damaged or of a later version.
     """
     path = folder / NAME
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+            if seen is not None and seen.manifest is not None and seen.manifest[0] == stamp:
+                return seen.manifest[1]
+            data = file.read()
     except FileNotFoundError:
         return Manifest()
+    manifest = _decoded(path, data)
+    if seen is not None:
+        is_settled = time.time_ns() - status.st_mtime_ns > _SETTLED_NS
+        seen.manifest = (stamp, manifest) if is_settled else None
+    return manifest
+
+
+def _decoded(path: Path, data: bytes) -> Manifest:
     try:
         manifest = _decode(data)
     except (msgspec.DecodeError, ValueError) as error:
@@ -164,32 +191,24 @@ class Snapshot(NamedTuple):
     """Why the manifest could not be read, if so."""
 
 
-_SETTLED_NS = 2_000_000_000
-"""A folder changed less long ago may change again within the same tick of the file system's clock."""
-
-Listed = dict[str, tuple[int, int, list[str]]]
-"""Segments' names by day, with inode and time of the folder that was listed."""
-
-
-def _names_of_day(place: str, day: str, known: Listed | None) -> list[str]:
+def _names_of_day(place: str, day: str, seen: Seen | None) -> list[str]:
     """Names of lines' files in a day's folder; a folder that has not changed since is not listed again."""
-    status = Path(place).stat()
-    if known is not None and day in known and known[day][:2] == (status.st_ino, status.st_mtime_ns):
-        return known[day][2]
+    if seen is None:
+        return sorted(entry.name for entry in os.scandir(place) if entry.name.endswith(".jsonl"))
+    status = os.stat(place)  # noqa: PTH116  (a path object a day costs as much as the rest)
+    known = seen.names.get(day)
+    if known is not None and known[0] == status.st_ino and known[1] == status.st_mtime_ns:
+        return known[2]
     now_ns = time.time_ns()
-    names = sorted(entry.name for entry in os.scandir(place) if entry.name.endswith(".jsonl"))
-    if known is not None:
-        known.pop(day, None)
-        if now_ns - status.st_mtime_ns > _SETTLED_NS:
-            known[day] = (status.st_ino, status.st_mtime_ns, names)
+    names = _names_of_day(place, day, None)
+    seen.names.pop(day, None)
+    if now_ns - status.st_mtime_ns > _SETTLED_NS:
+        seen.names[day] = (status.st_ino, status.st_mtime_ns, names)
     return names
 
 
-def list_segments(folder: Path, known: Listed | None = None) -> dict[Kind, list[str]]:
-    """Paths of all journal segments by kind, relative to the folder, in order. Faster than `layout.segments`.
-
-    `known` is what earlier listings found, kept by who asks often.
-    """
+def list_segments(folder: Path, seen: Seen | None = None) -> dict[Kind, list[str]]:
+    """Paths of all journal segments by kind, relative to the folder, in order. Faster than `layout.segments`."""
     found: dict[Kind, list[str]] = {}
     try:
         days = sorted(entry.name for entry in os.scandir(folder) if is_day(entry.name))
@@ -197,7 +216,7 @@ def list_segments(folder: Path, known: Listed | None = None) -> dict[Kind, list[
         return found
     for day in days:
         try:
-            names = _names_of_day(f"{folder}/{day}", day, known)
+            names = _names_of_day(f"{folder}/{day}", day, seen)
         except (FileNotFoundError, NotADirectoryError):
             continue
         for name in names:
@@ -216,23 +235,23 @@ def _is_within(before: dict[Kind, list[str]], after: dict[Kind, list[str]]) -> b
     return all(set(paths) <= set(after.get(kind, ())) for kind, paths in before.items())
 
 
-def snapshot(folder: Path, known: Listed | None = None) -> Snapshot:
+def snapshot(folder: Path, seen: Seen | None = None) -> Snapshot:
     """A consistent view without any lock.
 
     Segments are listed before and after the manifest is read: the sealer's renaming in between would show as a
     difference. New segments of writers are none: many writers that rotate often would keep a reader waiting.
     A line is therefore in a hot segment or in a file of the manifest, never in both nor in neither.
     """
-    before = list_segments(folder, known)
+    before = list_segments(folder, seen)
     while True:
         problem = None
         try:
-            manifest = read(folder)
+            manifest = read(folder, seen)
         except StorageError as error:
             if "damaged" not in str(error):
                 raise
             manifest, problem = rebuilt(folder), str(error)
-        after = list_segments(folder, known)
+        after = list_segments(folder, seen)
         if _names_of_sealer(before) == _names_of_sealer(after) and _is_within(before, after):
             break
         before = after

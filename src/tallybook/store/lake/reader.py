@@ -87,7 +87,7 @@ class Reader:
         self._con: duckdb.DuckDBPyConnection | None = None
         self._lines: Lines | None = None
         self._grown: Grown | None = None
-        self._listed: manifests.Listed = {}
+        self._seen = manifests.Seen()
         self._aside: dict[str, Warned] = {}
         self._problem: str | None = None
         self._hot_state: tuple[Any, ...] = ()
@@ -136,7 +136,7 @@ class Reader:
 
     def view(self) -> View:
         """The folder as it is now, without what was set aside."""
-        snap: Snapshot = manifests.snapshot(self.folder, self._listed)
+        snap: Snapshot = manifests.snapshot(self.folder, self._seen)
         self._problem = snap.problem
         manifest = snap.manifest
         if self._aside:
