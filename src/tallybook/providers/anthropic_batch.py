@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from tallybook.providers.anthropic_messages import parse_mapping
 from tallybook.providers.base import Asked, Format, Parsed, Result
 from tallybook.providers.failure import failure
+from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.value import mapping, word
-
-_decode = msgspec.json.Decoder().decode
 
 
 def results(raw: bytes) -> Iterator[Result]:
@@ -22,8 +19,8 @@ def results(raw: bytes) -> Iterator[Result]:
     """
     for line in raw.splitlines():
         try:
-            row = _decode(line) if line.strip() else None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            row = decode(line) if line.strip() else None
+        except UNREADABLE:
             continue
         if isinstance(row, Mapping) and isinstance(row.get("result"), Mapping):
             yield Result(word(row.get("custom_id")), _parsed(row["result"]))

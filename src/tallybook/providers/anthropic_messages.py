@@ -21,6 +21,7 @@ from tallybook.model.usage import Usage
 from tallybook.providers.accounting import settled
 from tallybook.providers.base import Asked, Format, Further, Parsed, Payload
 from tallybook.providers.failure import failure
+from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream, named_events
 from tallybook.providers.tool import Assembly
@@ -75,7 +76,6 @@ class _Whole(msgspec.Struct, gc=False):
 
 
 _decode_whole = msgspec.json.Decoder(_Whole).decode
-_decode_any = msgspec.json.Decoder().decode
 
 
 def _fields(kind: Any, value: Any) -> Any:
@@ -340,14 +340,18 @@ def parse(raw: bytes) -> Parsed:
     """A whole response; also a stream that was read whole. Bytes that are no JSON give an empty `Parsed`."""
     try:
         message = _decode_whole(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         if looks_like_sse(raw):
             stream = MessageStream()
             stream.feed_bytes(raw)
             return stream.result()
-        return Parsed(flags=("body_unreadable",)) if raw else Parsed()
+        try:
+            body = decode(raw)
+        except UNREADABLE:
+            return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+        message = _fields(_Whole, body) or _Whole()
     if message.content is None and message.usage is None:
-        error_type, error_message = failure(_decode_any(raw), None)
+        error_type, error_message = failure(decode(raw), None)
         if error_type is not None:
             return Parsed(error_type=error_type, error_message=error_message)
     return taken_whole(message)

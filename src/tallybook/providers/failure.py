@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from tallybook.model.limits import ERROR_MESSAGE_CHARS
+from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.value import mapping, mappings, word
 
 _BY_STATUS = {
@@ -48,8 +49,8 @@ def _decoded(body: Any) -> Any:
     if not isinstance(body, (bytes, bytearray, memoryview)):
         return body
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return decode(bytes(body))
+    except UNREADABLE:
         return bytes(body[: 4 * ERROR_MESSAGE_CHARS]).decode("utf-8", "replace").strip() or None
 
 

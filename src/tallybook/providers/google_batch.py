@@ -8,21 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from tallybook.providers.base import Asked, Format, Parsed, Result
 from tallybook.providers.failure import failure
 from tallybook.providers.google_generate import parse_mapping
+from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.value import mapping, mappings, word
-
-_decode = msgspec.json.Decoder().decode
 
 
 def results(raw: bytes) -> Iterator[Result]:
     """Result by result, from a job's JSON object or from JSON lines. What is no result is passed over."""
     try:
-        body = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        body = decode(raw)
+    except UNREADABLE:
         body = None
     if isinstance(body, Mapping):
         for holder in (body.get("response"), body.get("dest"), mapping(body.get("metadata")).get("output")):
@@ -33,8 +30,8 @@ def results(raw: bytes) -> Iterator[Result]:
                 return
     for line in raw.splitlines():
         try:
-            row = _decode(line) if line.strip() else None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            row = decode(line) if line.strip() else None
+        except UNREADABLE:
             continue
         if isinstance(row, Mapping) and ("response" in row or "error" in row) and "metadata" not in mapping(row):
             yield _result(row)

@@ -15,6 +15,7 @@ from tallybook.providers.accounting import settled
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
 from tallybook.providers.google_generate import modalities, model_in
+from tallybook.providers.lenient import UNREADABLE, repaired
 from tallybook.providers.value import mapping, mappings, scalars, whole, word
 
 PARAMETERS = ("taskType", "task_type", "outputDimensionality", "autoTruncate", "title")
@@ -49,8 +50,11 @@ def parse(raw: bytes) -> Parsed:
         body = _decode_whole(raw)
     except msgspec.ValidationError:
         return Parsed(flags=("usage_missing",))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Parsed(flags=("body_unreadable",)) if raw else Parsed()
+    except UNREADABLE:
+        fixed = repaired(raw)
+        if fixed is not None:
+            return parse(fixed)
+        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
     if mapping(body.usage):
         return _of_metadata(body.usage)
     if body.predictions is not None:

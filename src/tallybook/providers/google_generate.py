@@ -20,6 +20,7 @@ from tallybook.providers.accounting import settled
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
 from tallybook.providers.google_arguments import Arguments
+from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream, crlf_events
 from tallybook.providers.tool import arguments_text
@@ -56,7 +57,6 @@ class _Chunk(msgspec.Struct, gc=False, rename="camel"):
 
 
 _decode_whole = msgspec.json.Decoder(_Chunk).decode
-_decode_any = msgspec.json.Decoder().decode
 
 
 def _chunk(event: Mapping[str, Any]) -> _Chunk:
@@ -295,15 +295,15 @@ def parse(raw: bytes) -> Parsed:
     """A whole response; also a stream (events or JSON array) that was read whole. No JSON gives an empty `Parsed`."""
     try:
         chunk = _decode_whole(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         if looks_like_sse(raw) or raw.lstrip()[:1] == b"[":
             stream = GenerateStream()
             stream.feed_bytes(raw)
             return stream.result()
         try:
-            body = _decode_any(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return Parsed(flags=("body_unreadable",)) if raw else Parsed()
+            body = decode(raw)
+        except UNREADABLE:
+            return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
         chunk = _chunk(mapping(body))
     return parse_chunk(chunk)
 

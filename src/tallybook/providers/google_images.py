@@ -10,6 +10,7 @@ from tallybook.model.usage import Usage
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
 from tallybook.providers.google_generate import model_in
+from tallybook.providers.lenient import UNREADABLE, repaired
 from tallybook.providers.value import mapping, mappings, scalars, whole, word
 
 PARAMETERS = ("sampleCount", "aspectRatio", "imageSize", "sampleImageSize", "negativePrompt", "guidanceScale", "seed")
@@ -31,8 +32,11 @@ def parse(raw: bytes) -> Parsed:
     """A whole response. Pictures that were filtered are not counted. No JSON gives an empty `Parsed`."""
     try:
         body = _decode_whole(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Parsed(flags=("body_unreadable",)) if raw else Parsed()
+    except UNREADABLE:
+        fixed = repaired(raw)
+        if fixed is not None:
+            return parse(fixed)
+        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
     if body.predictions is None:
         error_type, error_message = failure(raw, None)
         return Parsed(error_type=error_type, error_message=error_message)

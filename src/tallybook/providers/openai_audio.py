@@ -15,6 +15,7 @@ import msgspec
 from tallybook.model.usage import Usage
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
+from tallybook.providers.lenient import UNREADABLE, repaired
 from tallybook.providers.openai_chat import model_in
 from tallybook.providers.openai_usage import counted
 from tallybook.providers.sse import looks_like_sse
@@ -126,9 +127,12 @@ def parse_transcription(raw: bytes) -> Parsed:
     """A whole answer, as JSON, event stream or plain text."""
     try:
         body = _decode_whole(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         if looks_like_sse(raw):
             return _streamed(raw)
+        fixed = repaired(raw)
+        if fixed is not None:
+            return parse_transcription(fixed)
         text = raw.decode("utf-8", "replace").strip()
         return Parsed(text=text or None, flags=("usage_missing",) if text else ())
     if body.text is None and body.usage is None:

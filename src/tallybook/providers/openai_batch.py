@@ -8,15 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from tallybook.providers import openai_chat, openai_embeddings, openai_responses
 from tallybook.providers.base import Asked, Format, Parsed, Result
 from tallybook.providers.failure import failure
+from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.value import mapping, whole, word
-
-_decode = msgspec.json.Decoder().decode
-
 
 _BY_OBJECT: dict[str, tuple[Callable[[Mapping[str, Any]], Parsed], str]] = {
     "chat.completion": (openai_chat.parse_mapping, "chat"),
@@ -37,8 +33,8 @@ def results(raw: bytes) -> Iterator[Result]:
     """Result by result, in file order. Lines that are no results are passed over."""
     for line in raw.splitlines():
         try:
-            row = _decode(line) if line.strip() else None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            row = decode(line) if line.strip() else None
+        except UNREADABLE:
             continue
         if isinstance(row, Mapping) and "custom_id" in row and ("response" in row or "error" in row):
             yield _result(row)

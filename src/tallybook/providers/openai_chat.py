@@ -18,6 +18,7 @@ import msgspec
 from tallybook.model.call import ToolCall
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
+from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.openai_usage import counted
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream
@@ -63,7 +64,6 @@ class _Chunk(msgspec.Struct, gc=False):
 
 
 _decode_whole = msgspec.json.Decoder(_Chunk).decode
-_decode_any = msgspec.json.Decoder().decode
 _NOTHING_ELSE = _Message()
 _MESSAGE_FIELDS = _Message.__struct_fields__
 
@@ -307,21 +307,21 @@ def parse(raw: bytes) -> Parsed:
     body: Any = None
     try:
         chunk = _decode_whole(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         if looks_like_sse(raw):
             stream = ChatStream()
             stream.feed_bytes(raw)
             return stream.result()
         try:
-            body = _decode_any(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return Parsed(flags=("body_unreadable",)) if raw else Parsed()
+            body = decode(raw)
+        except UNREADABLE:
+            return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
         if not isinstance(body, Mapping):
             error_type, error_message = failure(body, None)
             return Parsed(error_type=error_type, error_message=error_message)
         chunk = _chunk(body)
     if not chunk.choices and chunk.usage is None:
-        error_type, error_message = failure(_decode_any(raw), None)
+        error_type, error_message = failure(decode(raw), None)
         if error_type is not None:
             return Parsed(response_id=word(chunk.id), error_type=error_type, error_message=error_message)
     return taken_whole(chunk)

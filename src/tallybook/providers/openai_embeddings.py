@@ -12,6 +12,7 @@ import msgspec
 
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
+from tallybook.providers.lenient import UNREADABLE, repaired
 from tallybook.providers.openai_chat import model_in
 from tallybook.providers.openai_usage import counted
 from tallybook.providers.value import mapping, scalars, whole, word
@@ -34,8 +35,11 @@ def parse(raw: bytes) -> Parsed:
     """A whole response. Bytes that are no JSON give an empty `Parsed`."""
     try:
         body = _decode_whole(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Parsed(flags=("body_unreadable",)) if raw else Parsed()
+    except UNREADABLE:
+        fixed = repaired(raw)
+        if fixed is not None:
+            return parse(fixed)
+        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
     if body.usage is None:
         error_type, error_message = failure(raw, None)
         if error_type is not None:

@@ -8,6 +8,7 @@ import msgspec
 
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
+from tallybook.providers.lenient import UNREADABLE, repaired
 from tallybook.providers.value import word
 
 
@@ -24,8 +25,11 @@ def parse(raw: bytes) -> Parsed:
     """A whole response. Bytes that are no JSON give an empty `Parsed`."""
     try:
         body = _decode_whole(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Parsed(flags=("body_unreadable",)) if raw else Parsed()
+    except UNREADABLE:
+        fixed = repaired(raw)
+        if fixed is not None:
+            return parse(fixed)
+        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
     error_type, error_message = (None, None) if body.results is not None else failure(raw, None)
     return Parsed(
         response_id=word(body.id), response_model=word(body.model), error_type=error_type, error_message=error_message

@@ -16,6 +16,7 @@ import msgspec
 from tallybook.model.usage import Usage
 from tallybook.providers.base import Asked, Format, Further, Parsed, Payload
 from tallybook.providers.failure import failure
+from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.openai_chat import model_in
 from tallybook.providers.openai_usage import counted
 from tallybook.providers.sse import looks_like_sse
@@ -108,7 +109,6 @@ class _Event(msgspec.Struct, gc=False):
 
 
 _decode_whole = msgspec.json.Decoder(_Response).decode
-_decode_any = msgspec.json.Decoder().decode
 _ITEM_FIELDS = _Item.__struct_fields__
 
 
@@ -333,7 +333,7 @@ def _image_tool(response: _Response) -> tuple[Further, ...]:
     if not (whole(raw.get("input_tokens")) or whole(raw.get("output_tokens"))):
         return ()
     model = None
-    for tool in mappings(_decode_any(response.tools)) if bytes(response.tools) else ():
+    for tool in mappings(decode(response.tools)) if bytes(response.tools) else ():
         if tool.get("type") == "image_generation":
             model = word(tool.get("model"))
     return (Further(model=model, usage=counted(raw).usage, usage_raw=raw, name="image_generation"),)
@@ -355,18 +355,18 @@ def parse(raw: bytes) -> Parsed:
     """A whole response; also a stream that was read whole. Bytes that are no JSON give an empty `Parsed`."""
     try:
         response = _decode_whole(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         if looks_like_sse(raw):
             stream = ResponseStream()
             stream.feed_bytes(raw)
             return stream.result()
         try:
-            body = _decode_any(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return Parsed(flags=("body_unreadable",)) if raw else Parsed()
+            body = decode(raw)
+        except UNREADABLE:
+            return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
         response = _response(mapping(body)) or _Response()
     if response.output is None and response.usage is None:
-        error_type, error_message = failure(_decode_any(raw), None)
+        error_type, error_message = failure(decode(raw), None)
         if error_type is not None:
             return Parsed(response_id=word(response.id), error_type=error_type, error_message=error_message)
     return taken_whole(response)

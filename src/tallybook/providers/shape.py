@@ -16,9 +16,11 @@ from tallybook.model.usage import Usage
 from tallybook.providers.anthropic_messages import MESSAGES
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.google_generate import GENERATE
+from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.openai_chat import CHAT
 from tallybook.providers.openai_embeddings import EMBEDDINGS
 from tallybook.providers.openai_responses import RESPONSES
+from tallybook.providers.value import mapping
 
 _DEPTH = 6
 """Levels of attributes followed in an object that offers no dump of itself."""
@@ -127,9 +129,9 @@ def _text(data: Mapping[str, Any]) -> str | None:
 def parse_generic(raw: bytes) -> Parsed:
     """A response of a library of its own: `usage` in any common spelling, tool calls as S1 has them."""
     try:
-        data: Payload = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
-        return Parsed()
+        data: Payload = mapping(decode(raw))
+    except UNREADABLE:
+        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
     used = data.get("usage")
     used = used if isinstance(used, Mapping) else data.get("usage_metadata")
     used = used if isinstance(used, Mapping) else {}

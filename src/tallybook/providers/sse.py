@@ -12,12 +12,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
+from tallybook.providers.lenient import UNREADABLE, decode
 
 DONE: Mapping[str, Any] = {"type": "[DONE]"}
 """Stands for the `data: [DONE]` that ends OpenAI-shaped streams."""
 
-_decode = msgspec.json.Decoder().decode
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
@@ -140,8 +139,8 @@ def _json(data: bytes) -> list[Any]:
     if not data:
         return []
     try:
-        return [_decode(data)]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return [decode(data)]
+    except UNREADABLE:
         return []
 
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
 from tallybook.providers.base import Parsed, Payload
+from tallybook.providers.lenient import UNREADABLE
 from tallybook.providers.sse import DONE, Frames
 
 E = TypeVar("E")
@@ -85,7 +84,7 @@ class EventStream(Generic[E]):
             if array is not None:
                 try:
                     events = self._decode(array[0])
-                except (msgspec.DecodeError, UnicodeDecodeError):
+                except UNREADABLE:
                     pass  # The slow way below reads what can be read.
                 else:
                     self._take_all(events)
