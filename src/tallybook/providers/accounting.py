@@ -1,4 +1,4 @@
-"""Settles a usage: names what breaks the accounting rules and cuts parts down to their total.
+"""Settles a usage: names what breaks the accounting rules and cuts parts down to their total. Adds usages.
 
 Some providers report parts that exceed their total (Grok on Azure: 161 cached of 7 prompt tokens; OpenRouter's
 Gemini route: the same tokens as read and as written). The faults are named in flags, the provider's own object
@@ -40,3 +40,21 @@ def settled(usage: Usage) -> tuple[Usage, tuple[str, ...]]:
                 values[part] = min(value, left)
                 left -= min(value, left)
     return msgspec.structs.replace(usage, **values), found
+
+
+def added(first: Usage, second: Usage) -> Usage:
+    """Two usages together; a count stays unknown only where both are."""
+    values: dict[str, int | None] = {}
+    for name in TOKEN_FIELDS:
+        one, two = getattr(first, name), getattr(second, name)
+        values[name] = one if two is None else two if one is None else one + two
+    return msgspec.structs.replace(
+        first,
+        **values,
+        requests=_summed(first.requests, second.requests),
+        quantities=_summed(first.quantities, second.quantities),
+    )
+
+
+def _summed(first: dict[str, int], second: dict[str, int]) -> dict[str, int]:
+    return {key: first.get(key, 0) + second.get(key, 0) for key in (*first, *second)}

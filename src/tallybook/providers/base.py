@@ -110,5 +110,8 @@ class Format(NamedTuple):
     batch: Callable[[bytes], Iterable[Result]] | None = None
     """For endpoints that give many results at once (batch outputs): raw body to the result of each.
 
-    Empty when the body is no such output: a downloaded file may be anything.
+    Empty when the body is no such output: a downloaded file may be anything. Also for sessions over one socket,
+    which are several calls; `parse` gives their sum then.
     """
+    headed: Callable[[Parsed, Mapping[str, str]], Parsed] | None = None
+    """For endpoints whose response headers tell what the body does not: (parsed, headers in lower case) to parsed."""

@@ -13,12 +13,18 @@ from typing import NamedTuple
 
 from tallybook.providers import (
     anthropic_batch,
+    bedrock_agents,
+    bedrock_converse,
+    bedrock_invoke,
+    cohere_chat,
+    cohere_embed,
     google_batch,
     google_embeddings,
     google_images,
     openai_batch,
     openai_embeddings,
     openai_images,
+    rerank,
 )
 from tallybook.providers.anthropic_complete import COMPLETE
 from tallybook.providers.anthropic_messages import MESSAGES
@@ -56,12 +62,29 @@ ROWS = (
     Row("anthropic", "post", r"/messages", MESSAGES),
     Row("anthropic", "post", r"/complete", COMPLETE),
     Row("anthropic", "post", r"/models/claude[^/:]*:(raw|streamRaw)Predict", MESSAGES),
-    Row("anthropic", "post", r"/model/[^/]*anthropic\.[^/]+/invoke", MESSAGES),
+    Row("anthropic", "post", r"/model/[^/]+/invoke", MESSAGES),
+    Row("anthropic", "post", r"/model/[^/]+/invoke-with-response-stream", bedrock_invoke.INVOKE),
     Row("google", "post", r"/[^/:]+:(generateContent|streamGenerateContent)", GENERATE),
     Row("google", "post", r"/[^/:]+:(embedContent|batchEmbedContents)", google_embeddings.EMBEDDINGS),
     Row("google", "post", r"/[^/:]*(embedding|textembedding-gecko)[^/:]*:predict", google_embeddings.EMBEDDINGS),
     Row("google", "post", r"/imagen[^/:]*:predict", google_images.IMAGES),
+    Row("bedrock", "post", r"/model/.+/converse(-stream)?", bedrock_converse.CONVERSE),
+    Row("bedrock", "post", r"/model/[^/]*embed[^/]*/invoke", bedrock_invoke.EMBEDDINGS),
+    Row("bedrock", "post", r"/model/[^/]*rerank[^/]*/invoke", bedrock_invoke.RERANK),
+    Row("bedrock", "post", r"/model/[^/]*(stability\.|titan-image|nova-canvas)[^/]*/invoke", bedrock_invoke.IMAGES),
+    Row("bedrock", "post", r"/model/.+/invoke(-with-response-stream)?", bedrock_invoke.INVOKE),
+    Row("bedrock", "post", r"/agents/[^/]+/agentAliases/[^/]+/sessions/[^/]+/text", bedrock_agents.AGENT),
+    Row("bedrock", "post", r"/agents/[^/]+/sessions/[^/]+", bedrock_agents.AGENT),
+    Row("bedrock", "post", r"/retrieveAndGenerate(Stream)?", bedrock_agents.AGENT),
+    Row("rerank", "post", r"/rerank", rerank.RERANK),
+    Row("cohere", "post", r"/v[12]/chat", cohere_chat.CHAT),
+    Row("cohere", "post", r"/v1/generate", cohere_chat.GENERATE),
+    Row("cohere", "post", r"/v[12]/embed", cohere_embed.EMBEDDINGS),
+    Row("cohere", "post", r"/audio/transcriptions", TRANSCRIPTION),
 )
+
+FAMILIES = tuple(dict.fromkeys(row.family for row in ROWS))
+"""Names of the API families that have rows."""
 
 _COMPILED: tuple[tuple[str, str, Callable[[str], object], Format], ...] = tuple(
     (row.family, row.method, re.compile(row.path + r"/?$").search, row.format) for row in ROWS
