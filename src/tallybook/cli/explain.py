@@ -23,7 +23,7 @@ from tallybook.model.usage import Usage
 from tallybook.prices.book import PriceBook
 from tallybook.query import explain as asking
 from tallybook.query.explain import Explained
-from tallybook.query.interaction import Interaction, is_record, of_record, read_record
+from tallybook.query.interaction import named, read_any, read_record
 from tallybook.query.plain import iso
 from tallybook.query.rules import rule_of
 from tallybook.query.span import between
@@ -70,15 +70,14 @@ def explain(
     settings = host.settings(folder)
     book = PriceBook(settings.folder if settings.folder.is_dir() else None, prices_file=settings.prices_file)
     at_us = None if at is None else between(at, None, host.now_us(), host.zone).since_us
-    given = {"provider": provider, "api": api, "model": model, "url": url}
-    named = {key: value for key, value in given.items() if value is not None}
+    told = {"provider": provider, "api": api, "model": model, "url": url}
     if records is not None:
         with _opened(records) as lines:
-            _many(host, lines, book, named, at_us)
+            _many(host, lines, book, told, at_us)
         return
     assert file is not None
     with _opened(file) as stream:
-        seen = told(one_of(stream.read()), named)
+        seen = named(read_any(stream.read()), **told)
     found = asking.priced([asking.counted(seen, host.now_us(), at_us)], book)[0]
     if as_json:
         host.say(msgspec.json.format(msgspec.json.encode(plain(found)), indent=2).decode())
@@ -93,27 +92,13 @@ def _opened(name: str) -> BinaryIO:
     return Path(name).open("rb")
 
 
-def _many(host: Host, lines: Iterable[bytes], book: PriceBook, named: dict[str, str], at_us: int | None) -> None:
+def _many(host: Host, lines: Iterable[bytes], book: PriceBook, told: dict[str, str | None], at_us: int | None) -> None:
     encode = msgspec.json.Encoder().encode
     now_us = host.now_us()
     source = iter(lines)
     while batch := [line for line in islice(source, BATCH) if not line.isspace()]:
-        found = asking.priced([asking.counted(told(read_record(line), named), now_us, at_us) for line in batch], book)
+        found = asking.priced([asking.counted(named(read_record(line), **told), now_us, at_us) for line in batch], book)
         host.out.write(b"".join([encode(asking.line_of(one)) + b"\n" for one in found]).decode())
-
-
-def one_of(raw: bytes) -> Interaction:
-    """The interaction of a file: a record with its request, or a bare body."""
-    try:
-        value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Interaction(body=raw)
-    return of_record(value) if is_record(value) else Interaction(body=raw)
-
-
-def told(seen: Interaction, named: dict[str, str]) -> Interaction:
-    """The interaction with what the user says of it in place of what it says itself."""
-    return msgspec.structs.replace(seen, **named) if named else seen
 
 
 def plain(found: Explained) -> dict[str, Any]:
@@ -187,7 +172,7 @@ FLAGS = {
 
 
 def _facts(found: Explained, page: Page) -> Iterator[str]:
-    model = found.asked.model or found.seen.model
+    model = found.model or found.seen.model
     answered = found.response_model
     if answered is not None and model is not None and answered != model:
         model = f"{model}, answered by {answered}"

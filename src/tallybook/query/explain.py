@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import reduce
 from typing import Any, Protocol
 
@@ -24,10 +22,10 @@ from tallybook.model.usage import Usage, faults
 from tallybook.prices.base import Key, Rate
 from tallybook.prices.cost import cost_of, key_of
 from tallybook.providers.accounting import added
-from tallybook.providers.base import Asked, Format, Parsed, Result
+from tallybook.providers.base import Format, Further, Result
+from tallybook.providers.exchange import Reading, read
 from tallybook.providers.failure import failure
-from tallybook.query.interaction import Interaction
-from tallybook.query.recognise import format_of, provider_of
+from tallybook.query.interaction import RECORD_UNREADABLE, Interaction
 from tallybook.query.several import responses_in
 
 NO_MODEL_CALL = "no_model_call"
@@ -40,7 +38,6 @@ PARSER_FAILED = "parser_failed"
 
 _NO_USAGE = Usage()
 _CREATED = re.compile(rb'"created(?:_at)?"\s*:\s*(1[5-9]\d{8}|2\d{9})\b')
-_EARLIEST_US = 1_500_000_000_000_000
 
 
 class Book(Protocol):
@@ -57,7 +54,8 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     seen: Interaction
     provider: str
     format: Format | None = None
-    asked: Asked = Asked()
+    model: str | None = None
+    """The model asked for."""
     calls: tuple[Call, ...] = ()
     """The responses in it, usually one; empty where there is no model call to count."""
     further: tuple[Call, ...] = ()
@@ -89,10 +87,9 @@ def counted(seen: Interaction, now_us: int, at_us: int | None = None) -> Explain
     try:
         return _counted(seen, now_us, at_us)
     except Exception as error:  # noqa: BLE001  (one record must not stop a run; the fault is named in the line)
-        return Explained(
-            seen=seen, provider=seen.provider or "unknown", status=_status(seen.http_status, None, is_complete=False),
-            flags=(*seen.flags, PARSER_FAILED, type(error).__name__),
-        )  # fmt: skip
+        status = _status(seen.exchange.http_status, None, is_complete=False)
+        flags = (*seen.flags, PARSER_FAILED, type(error).__name__)
+        return Explained(seen=seen, provider=seen.provider or "unknown", status=status, flags=flags)
 
 
 def priced(found: Sequence[Explained], book: Book) -> list[Explained]:
@@ -142,85 +139,78 @@ def together(costs: Sequence[Cost]) -> Cost:
 
 
 def _counted(seen: Interaction, now_us: int, at_us: int | None) -> Explained:
-    provider = provider_of(seen, None)
-    fmt = format_of(seen, provider)
+    reading = read(seen.exchange)
+    fmt = reading.format
     if fmt is None:
-        return _uncounted(seen, provider)
-    asked = fmt.asked(seen.asked, seen.url)
-    model = asked.model if asked.model not in (None, "unknown") else seen.model
-    asked = asked if model == asked.model else msgspec.structs.replace(asked, model=model)
-    if seen.http_status is not None and seen.http_status >= 400:
-        results = [Result(None, _refused(seen, fmt), seen.http_status, fmt.operation)]
-    elif fmt.batch is not None:
-        results = list(fmt.batch(seen.body))
-    else:
-        results = [Result(None, _headed(fmt, parsed, seen), seen.http_status, fmt.operation)
-                   for parsed in responses_in(fmt, seen)]  # fmt: skip
-    if not results:
-        return _uncounted(seen, provider)
-    if provider == "unknown":
-        provider = provider_of(seen, results[0].parsed.response_model or model)
-    started_us = at_us or moment_of(seen) or now_us
-    calls = tuple([_call(seen, provider, asked, result, started_us, is_batch=fmt.batch is not None)
-                   for result in results])  # fmt: skip
-    further = tuple([
-        Call(call_id="", started_at_us=started_us, operation=call.operation, name=part.name or None, provider=provider,
-             model=part.model, response_model=part.model, usage=part.usage, usage_raw=part.usage_raw,
-             service_tier=call.service_tier, is_batch=call.is_batch)
-        for call, result in zip(calls, results, strict=True) for part in result.parsed.further
-    ])  # fmt: skip
-    return _joined(seen, provider, fmt, asked, calls, further)
-
-
-def _headed(fmt: Format, parsed: Parsed, seen: Interaction) -> Parsed:
-    """With what the response's headers tell besides."""
-    return parsed if fmt.headed is None or not seen.headers else fmt.headed(parsed, seen.headers)
+        return _uncounted(seen, reading)
+    model = reading.asked.model if reading.asked.model not in (None, "unknown") else seen.model
+    refused = (reading.http_status or 0) >= 400
+    parts = [] if refused or reading.results else responses_in(fmt, seen.exchange.body)
+    results = reading.results or tuple([Result(None, part, reading.http_status, fmt.operation) for part in parts])
+    if not results or refused:
+        results = (Result(None, reading.parsed, reading.http_status, fmt.operation),)
+    started_us = at_us or seen.recorded_us or _created_us(seen.exchange.body) or now_us
+    calls, further = [], []
+    for result in results:
+        call = _call(seen, reading, model, result, started_us)
+        calls.append(call)
+        further += [_further(call, part) for part in result.parsed.further]
+    return _joined(seen, reading, model, tuple(calls), tuple(further))
 
 
 def _joined(
-    seen: Interaction, provider: str, fmt: Format, asked: Asked, calls: tuple[Call, ...], further: tuple[Call, ...]
+    seen: Interaction, reading: Reading, model: str | None, calls: tuple[Call, ...], further: tuple[Call, ...]
 ) -> Explained:
-    first = calls[0]
-    used = [call.usage for call in calls if call.usage is not _NO_USAGE]
+    first, last = calls[0], calls[-1]
     flags = dict.fromkeys(seen.flags)
     for call in calls:
         flags.update(dict.fromkeys(call.flags))
-    if len(calls) > 1:
-        flags[SEVERAL] = None
-    failed = [call for call in calls if call.status != "ok"]
+    if len(calls) == 1:
+        return Explained(
+            seen=seen, provider=reading.provider, format=reading.format, model=model, calls=calls, further=further,
+            usage=None if first.usage == _NO_USAGE else first.usage, usage_raw=first.usage_raw,
+            tool_calls=first.tool_calls, finish_reasons=first.finish_reasons, status=first.status,
+            error_type=first.error_type, error_message=first.error_message, response_id=first.response_id,
+            response_model=first.response_model, service_tier=first.service_tier, flags=tuple(flags),
+        )  # fmt: skip
+    flags[SEVERAL] = None
+    models = _models(calls)
+    used = [call.usage for call in calls if call.usage != _NO_USAGE and call.response_model in models]
+    failed = [call for call in calls if call.status == "error"]
+    unfinished: list[Status] = [call.status for call in calls if call.status != "ok"]
     return Explained(
-        seen=seen, provider=provider, format=fmt, asked=asked, calls=calls, further=further,
+        seen=seen, provider=reading.provider, format=reading.format, model=model, calls=calls, further=further,
         usage=reduce(added, used) if used else None,
-        usage_raw=first.usage_raw if len(calls) == 1 else [call.usage_raw for call in calls],
-        tool_calls=first.tool_calls if len(calls) == 1 else tuple([tool for c in calls for tool in c.tool_calls]),
-        finish_reasons=first.finish_reasons if len(calls) == 1
-        else tuple([reason for c in calls for reason in c.finish_reasons]),
-        status=first.status if len(failed) == len(calls) else failed[-1].status if failed else "ok",
+        usage_raw=[call.usage_raw for call in calls], tool_calls=tuple([tool for c in calls for tool in c.tool_calls]),
+        finish_reasons=tuple([reason for c in calls for reason in c.finish_reasons]),
+        status="error" if len(failed) == len(calls) else "incomplete" if failed else (unfinished or ["ok"])[0],
         error_type=failed[0].error_type if failed else None,
         error_message=failed[0].error_message if failed else None,
-        response_id=first.response_id, response_model=first.response_model, service_tier=first.service_tier,
-        flags=tuple(flags),
+        response_id=last.response_id or first.response_id, response_model=models[0],
+        service_tier=next((c.service_tier for c in calls if c.service_tier), None), flags=tuple(flags),
     )  # fmt: skip
 
 
-def _uncounted(seen: Interaction, provider: str) -> Explained:
+def _models(calls: Sequence[Call]) -> tuple[str | None, ...]:
+    """The model whose calls make up the usage: the first that answered with any. Unnamed answers are taken for its."""
+    known = [call.response_model for call in calls if call.response_model is not None]
+    with_usage = [c.response_model for c in calls if c.response_model is not None and c.usage != _NO_USAGE]
+    return (next(iter([*with_usage, *known]), None), None)
+
+
+def _uncounted(seen: Interaction, reading: Reading) -> Explained:
     """What is no model call, or nothing that can be read."""
-    kind, message = failure(seen.body, seen.http_status) if seen.body or seen.http_status else (None, None)
-    is_known = bool(seen.url or seen.api) and bool(seen.provider or provider != "unknown") and not seen.is_guess
-    flag = () if "record_unreadable" in seen.flags else (NO_MODEL_CALL,) if is_known else (UNRECOGNISED,)
+    kind, message = reading.parsed.error_type, reading.parsed.error_message
+    body = seen.exchange.body
+    if kind is None and body:
+        kind, message = failure(body, reading.http_status)
+    is_known = bool(seen.exchange.url or seen.api) and reading.provider != "unknown"
+    flag: tuple[str, ...] = (NO_MODEL_CALL,) if is_known else (UNRECOGNISED,)
+    if RECORD_UNREADABLE in seen.flags:
+        flag = ()
     return Explained(
-        seen=seen, provider=provider, status=_status(seen.http_status, kind, is_complete=bool(seen.body)),
+        seen=seen, provider=reading.provider, status=_status(reading.http_status, kind, is_complete=bool(body)),
         error_type=kind, error_message=message, flags=(*seen.flags, *flag),
-    )  # fmt: skip
-
-
-def _refused(seen: Interaction, fmt: Format) -> Parsed:
-    """A request that was answered with an error: what the body says of it, and its usage in case it has any."""
-    parsed = fmt.parse(seen.body) if seen.body and fmt.batch is None else Parsed()
-    kind, message = failure(seen.body, seen.http_status)
-    return msgspec.structs.replace(
-        parsed, error_type=parsed.error_type or kind, error_message=parsed.error_message or message, is_complete=False,
-        flags=tuple(flag for flag in parsed.flags if flag not in ("usage_missing", "body_unreadable")),
     )  # fmt: skip
 
 
@@ -230,45 +220,46 @@ def _status(http_status: int | None, error_type: str | None, *, is_complete: boo
     return "ok" if is_complete else "incomplete"
 
 
-def _call(seen: Interaction, provider: str, asked: Asked, result: Result, started_us: int, *, is_batch: bool) -> Call:
-    parsed = result.parsed
-    usage, flags = parsed.usage or _NO_USAGE, parsed.flags
-    if asked.quantities:
-        usage = msgspec.structs.replace(usage, quantities={**asked.quantities, **usage.quantities})
-    is_complete = parsed.is_complete and "body_unreadable" not in flags
-    status = _status(result.http_status, parsed.error_type, is_complete=is_complete)
-    if parsed.usage is None and status != "error" and "usage_missing" not in flags and not asked.quantities:
+def _call(seen: Interaction, reading: Reading, model: str | None, result: Result, started_us: int) -> Call:
+    parsed, flags = result.parsed, result.parsed.flags
+    usage = parsed.usage or _NO_USAGE
+    asked_for = reading.asked.quantities
+    if asked_for:
+        usage = msgspec.structs.replace(usage, quantities={**asked_for, **usage.quantities})
+    http_status = reading.http_status if result.http_status is None else result.http_status
+    status = _status(http_status, parsed.error_type, is_complete=parsed.is_complete and bool(seen.exchange.body))
+    if "cancelled" in parsed.finish_reasons and status == "ok":
+        status = "cancelled"
+    if usage == _NO_USAGE and status != "error" and "usage_missing" not in flags:
         flags = (*flags, "usage_missing")
-    if parsed.usage is not None and (broken := [fault for fault in faults(usage) if fault not in flags]):
-        flags = (*flags, *broken)
+    broken = faults(usage)
+    if broken:
+        flags = (*flags, *[fault for fault in broken if fault not in flags])
     reported = None
     if parsed.cost_nanousd is not None:
-        reported = Cost(status="reported", total_nanousd=parsed.cost_nanousd, price="reported by the provider")
+        reported = Cost(status="reported", total_nanousd=parsed.cost_nanousd, price="stated by the provider")
+    is_batch = parsed.service_tier == "batch" or (reading.format is not None and reading.format.name.endswith(".batch"))
     return Call(
-        call_id="", started_at_us=started_us, operation=result.operation, provider=provider, model=asked.model,
+        call_id="", started_at_us=started_us, operation=result.operation, provider=reading.provider, model=model,
         response_model=parsed.response_model, response_id=parsed.response_id, usage=usage, usage_raw=parsed.usage_raw,
         cost=reported, tool_calls=parsed.tool_calls, finish_reasons=parsed.finish_reasons, status=status,
-        error_type=parsed.error_type, error_message=parsed.error_message, http_status=result.http_status,
-        service_tier=parsed.service_tier, is_batch=is_batch or parsed.service_tier == "batch",
-        base_url=None if seen.is_guess else seen.url or None, flags=flags,
+        error_type=parsed.error_type, error_message=parsed.error_message, http_status=http_status,
+        service_tier=parsed.service_tier, is_batch=is_batch,
+        base_url=None if seen.exchange.is_url_guessed else seen.exchange.url or None, flags=flags,
     )  # fmt: skip
 
 
-def moment_of(seen: Interaction) -> int | None:
-    """When the response was made, in microseconds UTC: as recorded, else as the response says; `None` if neither."""
-    told = seen.recorded_at or seen.headers.get("date")
-    if isinstance(told, str):
-        try:
-            at = datetime.fromisoformat(told)
-        except ValueError:
-            try:
-                at = parsedate_to_datetime(told)
-            except (ValueError, TypeError):
-                at = None
-        if at is not None:
-            at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-            return max(round(at.timestamp() * 1_000_000), _EARLIEST_US)
-    made = _CREATED.search(seen.body)
+def _further(call: Call, part: Further) -> Call:
+    return Call(
+        call_id="", started_at_us=call.started_at_us, operation=call.operation, name=part.name or None,
+        provider=call.provider, model=part.model, response_model=part.model, usage=part.usage,
+        usage_raw=part.usage_raw, service_tier=call.service_tier, is_batch=call.is_batch,
+    )  # fmt: skip
+
+
+def _created_us(body: bytes) -> int | None:
+    """When the response says that it was made."""
+    made = _CREATED.search(body)
     return None if made is None else int(made.group(1)) * 1_000_000
 
 
@@ -279,7 +270,7 @@ def line_of(one: Explained) -> dict[str, Any]:
         "id": seen.id,
         "provider": seen.provider or (None if one.provider == "unknown" else one.provider),
         "api": seen.api or (None if one.format is None else one.format.name),
-        "model": one.asked.model or seen.model,
+        "model": one.model or seen.model,
         "response_model": one.response_model,
         "response_id": one.response_id,
         "usage": None if usage is None else plain_usage(usage),

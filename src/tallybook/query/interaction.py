@@ -1,29 +1,31 @@
-"""One recorded exchange with a provider, read leniently from a line of JSON or from a bare body.
+"""One recorded exchange with a provider, read leniently from a line of JSON, or a bare body taken as one.
 
-A record has the shape `{"id", "provider", "api", "kind", "recorded_at"?, "request": {"method", "url", "body",
-"headers"}, "response": {"status", "headers", "body", "body_encoding"?, "decoded_events"?}}`. Bodies are text, base64
-or JSON already decoded; anything may be missing. Reading never raises: what is no such record becomes an interaction
-that says so in its flags. It does not know what a body means; `recognise` and `explain` do.
+A record has the shape `{"id", "provider", "api", "kind", "recorded_at"?, "request": {"method", "url", "body"},
+"response": {"status", "headers", "body", "body_encoding"?, "decoded_events"?}}`. Bodies are text, base64 or decoded JSON;
+anything may be missing or of another type. Reading never raises: what is no such record becomes an
+interaction that says so in its flags. What the traffic means, `providers.exchange` tells.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
 
-from tallybook.providers.value import mapping, mappings, whole, word
+from tallybook.providers import exchange
+from tallybook.providers.exchange import Exchange
+from tallybook.providers.lenient import UNREADABLE, decode
+from tallybook.providers.value import mapping, word
 
 RECORD_UNREADABLE = "record_unreadable"
 """The line is no JSON object."""
 RESPONSE_MISSING = "response_missing"
-BODY_UNREADABLE = "body_unreadable"
+"""The record has no response; a body beside it was taken for one, if there is any."""
 
-_decode = msgspec.json.Decoder().decode
-_NOTHING: Mapping[str, Any] = {}
+_EARLIEST_US = 1_500_000_000_000_000
 
 
 class Interaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -33,107 +35,85 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """As it stands in the record, whatever its type."""
     provider: str | None = None
     api: str | None = None
-    kind: str | None = None
-    """`recorded`, `recorded-websocket`, `fixture-response-only` …"""
-    recorded_at: str | None = None
-    method: str = "POST"
-    url: str = ""
-    asked: Mapping[str, Any] = {}
-    """The decoded request body; empty where there is none or it is no JSON object."""
     model: str | None = None
     """A model named by the record itself or by the user, for where neither request nor response names one."""
-    http_status: int | None = None
-    headers: Mapping[str, Any] = {}
-    """Of the response, names in lower case."""
-    body: bytes = b""
-    events: tuple[Mapping[str, Any], ...] = ()
-    """Events of a binary stream that the recorder had decoded."""
+    recorded_us: int | None = None
+    """When it was recorded, in microseconds UTC."""
+    exchange: Exchange = Exchange()
     flags: tuple[str, ...] = ()
 
-    @property
-    def is_guess(self) -> bool:
-        """Whether request and URL were made up around a response that was kept alone."""
-        return self.kind is not None and "response-only" in self.kind
 
-
-def read_record(line: bytes | str) -> Interaction:
+def read_record(line: bytes) -> Interaction:
     """The interaction of one line in the record format."""
     try:
-        record = _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        record = decode(line)
+    except UNREADABLE:
         return Interaction(flags=(RECORD_UNREADABLE,))
     return of_record(record)
 
 
-def is_record(value: Any) -> bool:
-    """Whether a decoded JSON value is a record rather than a provider's own response."""
-    return isinstance(value, Mapping) and isinstance(value.get("response"), Mapping) and (
-        isinstance(value.get("request"), Mapping) or "body" in value["response"]
-    )  # fmt: skip
+def read_any(raw: bytes) -> Interaction:
+    """The interaction of a file that holds one record, or one response as the provider sent it."""
+    try:
+        value = decode(raw)
+    except UNREADABLE:
+        value = None
+    if isinstance(value, Mapping) and isinstance(value.get("response"), Mapping) and "body" in value["response"]:
+        return of_record(value)
+    return Interaction(exchange=Exchange(body=raw))
 
 
 def of_record(record: Any) -> Interaction:
     """The interaction of one decoded record."""
     if not isinstance(record, Mapping):
         return Interaction(flags=(RECORD_UNREADABLE,))
-    request, response = mapping(record.get("request")), record.get("response")
     flags: tuple[str, ...] = ()
-    if not isinstance(response, Mapping):
-        # A payload kept without its exchange still tells what it used.
-        response = {"body": record.get("body")} if "body" in record else _NOTHING
+    if not isinstance(record.get("response"), Mapping):
         flags = (RESPONSE_MISSING,)
-    body, encoded = response.get("body"), response.get("body_encoding")
-    raw, fault = _bytes(body, encoded)
-    url = request.get("url")
+        # A payload that was kept without its exchange still tells what it used.
+        record = {**record, "response": {"body": record.get("body")}}
+    headers = mapping(record["response"].get("headers"))
+    told = word(record.get("recorded_at")) or word(headers.get("date")) or word(headers.get("Date"))
     return Interaction(
         id=record.get("id"),
         provider=word(record.get("provider")),
         api=word(record.get("api")),
-        kind=word(record.get("kind")),
-        recorded_at=word(record.get("recorded_at")),
-        method=word(request.get("method")) or "POST",
-        url=url if isinstance(url, str) else "",
-        asked=_asked(request.get("body")),
         model=word(record.get("model")),
-        http_status=whole(response.get("status")),
-        headers=_headers(response.get("headers")),
-        body=raw,
-        events=tuple(mappings(response.get("decoded_events"))),
-        flags=flags + fault,
+        recorded_us=None if told is None else _unix_us(told),
+        exchange=exchange.of_record(record),
+        flags=flags,
     )
 
 
-def _bytes(body: Any, encoding: Any) -> tuple[bytes, tuple[str, ...]]:
-    if isinstance(body, str):
-        if encoding == "base64":
-            try:
-                return base64.b64decode(body, validate=False), ()
-            except (binascii.Error, ValueError):
-                return b"", (BODY_UNREADABLE,)
-        return body.encode("utf-8", "surrogatepass"), ()
-    if body is None:
-        return b"", ()
-    return msgspec.json.encode(body), ()
+def named(
+    seen: Interaction, *, provider: str | None = None, api: str | None = None, model: str | None = None,
+    url: str | None = None,
+) -> Interaction:  # fmt: skip
+    """The interaction with what the user says of it in place of what it says itself."""
+    told = {name: value for name, value in (("provider", provider), ("api", api)) if value is not None}
+    if url is not None:
+        told["url"] = url
+    if not told and model is None:
+        return seen
+    way = msgspec.structs.replace(seen.exchange, **told) if told else seen.exchange
+    if provider is not None or api is not None:
+        way = msgspec.structs.replace(way, is_url_guessed=url is None)
+    told.pop("url", None)
+    return msgspec.structs.replace(seen, **told, model=model or seen.model, exchange=way)
 
 
-def _asked(body: Any) -> Mapping[str, Any]:
-    if isinstance(body, Mapping):
-        return body
-    if not isinstance(body, str) or not body:
-        return _NOTHING
+def _unix_us(text: str) -> int | None:
+    """A moment in ISO 8601 or as HTTP dates are written; `None` for anything else. Without a zone it is UTC."""
     try:
-        return mapping(_decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    # A transcript of a socket: the first message sets the session up.
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            at = parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError):
+            return None
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     try:
-        first = mapping(_decode(body.partition("\n")[0]))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _NOTHING
-    return mapping(first.get("session")) or mapping(first.get("setup")) or _NOTHING
-
-
-def _headers(headers: Any) -> Mapping[str, Any]:
-    found = mapping(headers)
-    return {str(name).lower(): value[0] if isinstance(value, list) and value else value
-            for name, value in found.items()} if found else _NOTHING  # fmt: skip
+        unix_us = round(at.timestamp() * 1_000_000)
+    except (OverflowError, ValueError):
+        return None
+    return unix_us if unix_us >= _EARLIEST_US else None

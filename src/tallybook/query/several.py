@@ -1,7 +1,7 @@
-"""The responses in one recorded body: nearly always one; a few recordings put several behind each other.
+"""Responses that a recording put behind each other in one body, which no provider sends.
 
 A stream of Anthropic's starts with one `message_start`, one of Responses with one `response.created`: another one
-with another id begins another response. The same id again is the same response, sent twice.
+with another id begins another response. The same id again is the same response, told twice.
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ from typing import Any
 
 from tallybook.providers.base import Format, Parsed
 from tallybook.providers.sse import Frames
-from tallybook.query.interaction import Interaction
 
 _STARTS = {b'"message_start"': ("message_start", "message"), b'"response.created"': ("response.created", "response")}
 
 
-def responses_in(fmt: Format, seen: Interaction) -> list[Parsed]:
-    """Every response of the body, parsed."""
-    body = seen.body
-    if fmt.stream is not None:
-        for mark, (kind, holder) in _STARTS.items():
-            if body.count(mark) > 1:
-                parts = _parted(body, kind, holder)
-                if len(parts) > 1:
-                    return [_fed(fmt, part) for part in parts]
-    return [fmt.parse(body)]
+def responses_in(fmt: Format, body: bytes) -> list[Parsed]:
+    """Every response of a body that has several; empty for one with a single response."""
+    if fmt.stream is None:
+        return []
+    for mark, (kind, holder) in _STARTS.items():
+        if body.count(mark) > 1:
+            parts = _parted(body, kind, holder)
+            if len(parts) > 1:
+                return [_fed(fmt, part) for part in parts]
+    return []
 
 
 def _parted(body: bytes, kind: str, holder: str) -> list[list[Any]]:
