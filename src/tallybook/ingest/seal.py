@@ -264,14 +264,17 @@ def _seal_batch(
         damaged += [
             Damage(path=path, offset=one.offset, reason=one.reason, kept_in=kept if data else "") for one in bad
         ]
+    gone = {file.path for file in batch.gone}
     manifest = msgspec.structs.replace(
         manifest,
         sequence=sequence,
-        files=_ordered([*manifest.files, *batch.files]),
+        files=_ordered([*(file for file in manifest.files if file.path not in gone), *batch.files]),
         sealed=(*manifest.sealed, *(path for paths in segments.values() for path in paths)),
         damaged=tuple(damaged[-1000:]),
     )
     manifests.write(folder, manifest, disk)
+    for path in gone:
+        disk.unlink(folder / path)
     return manifest, batch.calls
 
 

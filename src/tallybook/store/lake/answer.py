@@ -87,9 +87,16 @@ def answer(reader: Reader, view: View, question: Question) -> Rows:
         chosen = _chosen(question, local, bool(percentiles)) if by_summary else None
         if touches(needs(question).columns) and not removed and reader.amended(view):
             chosen = None  # Summaries hold the costs as they were when sealed.
+        if chosen is not None and not removed and _supersedes(reader, view, question):
+            chosen = None  # And calls as they were then.
         if chosen is not None:
             return _by_summary(reader, view, question, local, chosen, percentiles)
     return Rows(_by_calls(reader, view, question, local), _lacking(removed))
+
+
+def _supersedes(reader: Reader, view: View, question: Question) -> bool:
+    """Whether hot lines are better records of sealed calls, so that summaries are not the last word."""
+    return reader.supersedes(view, () if question.source == "tool_calls" else needs(question).columns)
 
 
 def _removed(view: View, question: Question) -> list[str]:

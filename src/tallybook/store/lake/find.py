@@ -81,6 +81,8 @@ def one(reader: Reader, view: View, call_id: str) -> Call | None:
     sealed = [file for file in view.manifest.of("calls") if file.min_id <= call_id <= file.max_id]
     condition = f"call_id = {text_sql(call_id)}"
     found = _rows(reader, view, sealed, False, condition) if sealed else []
+    if found and _is_replaceable(found[0]) and reader.supersedes(view, CALL_COLUMNS):
+        found = _rows(reader, view, sealed, True, condition)
     is_hot = not found and _in_hot(reader.folder, view, call_id)
     if is_hot:
         found = _rows(reader, view, [], True, condition)
@@ -102,6 +104,11 @@ def one(reader: Reader, view: View, call_id: str) -> Call | None:
             f"{more}{len(places)} calls begin with {call_id!r}", field="call_id", hint="give more of the id"
         )
     return fetch(reader, view, places)[0] if places else None
+
+
+def _is_replaceable(row: dict[str, Any]) -> bool:
+    """Whether a later record of the same call can be the better one."""
+    return row["may_repeat"] or (row["input_tokens"] is None and row["output_tokens"] is None)
 
 
 def _rows(reader: Reader, view: View, files: Sequence[File], with_hot: bool, condition: str) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ from tallybook.store.lake.grown import Grown
 from tallybook.store.lake.lines import Lines
 from tallybook.store.lake.manifest import File, FileKind, Manifest, Snapshot
 from tallybook.store.lake.price import Prices
+from tallybook.store.lake.repeat import NEEDED, REPEAT_WITHIN_US, settle
 from tallybook.store.lake.schema import (
     COLUMNS,
     COST_COLUMNS,
@@ -45,6 +46,8 @@ _MUCH_BYTES = 64_000_000
 HOT = "hot"
 HOT_TOOLS = "hot_tools"
 HOT_STEPS = "hot_steps"
+SUPERSEDED = "superseded"
+"""Sealed calls of which a hot line is the better record."""
 _USUAL = frozenset((
     "call_id", "day", "started_at", "duration_us", "ttft_us", "project", "environment", "operation", "name",
     "provider", "model", "requested_model", "response_model", "run_id", "session_id", "user_id", "agent_name",
@@ -55,7 +58,6 @@ _USUAL = frozenset((
 _TOOL_INPUTS = (
     "tool_calls", "day", "project", "provider", "model", "agent_name", "user_id", "run_id", "session_id",
 )  # fmt: skip
-_IDENTITY = frozenset({"provider", "response_id"})
 T = TypeVar("T")
 
 
@@ -92,6 +94,7 @@ class Reader:
         self._problem: str | None = None
         self._hot_state: tuple[Any, ...] = ()
         self._hot_columns: frozenset[str] = frozenset()
+        self._superseded = False
         self._tools_state: tuple[Any, ...] = ()
         self._asked: frozenset[str] = frozenset()
         self._narrow = False
@@ -196,7 +199,8 @@ class Reader:
         self._asked |= wanted
         wanted = self._asked if self._is_much(state) else self._asked | _USUAL
         if view.manifest.is_rebuilt or any(file.is_mixed for file in view.manifest.of("calls")):
-            wanted |= _IDENTITY
+            wanted |= NEEDED
+        self._superseded = False
         if not self._grow(view, paths, wanted):
             self._load_whole(view, paths, wanted)
         self._hot_state, self._hot_columns = state, wanted
@@ -221,7 +225,7 @@ class Reader:
         """Read all hot lines anew, take out repeats and what is sealed already."""
         is_priced = self.lines.load(HOT, paths, wanted)
         if not self._without_sealed(view, wanted):
-            wanted |= _IDENTITY
+            wanted |= NEEDED
             self.lines.load(HOT, paths, wanted)
             self._without_sealed(view, wanted)
         if is_priced:
@@ -257,10 +261,34 @@ class Reader:
         near = view.manifest.of("calls", row[0] - REPEAT_WITHIN_US, row[1] + REPEAT_WITHIN_US)
         if not near or not (row[2] or view.manifest.is_rebuilt or any(file.is_mixed for file in near)):
             return True
-        if not columns >= _IDENTITY:
+        if not columns >= NEEDED:
             return False
-        remove_sealed(self.con, HOT, [self.path(file) for file in near])
+        self._superseded = (
+            settle(self.con, HOT, [self.path(file) for file in near], SUPERSEDED, view.manifest.removed) > 0
+        )
         return True
+
+    def supersedes(self, view: View, columns: Iterable[str] = ()) -> bool:
+        """Whether a hot line is the better record of a sealed call; hot lines are read with at least these columns.
+
+        The relations leave those sealed calls out; summaries still hold them until the next sealing.
+        """
+        return self.hot(view, columns) and self._superseded
+
+    def superseded_files(self, view: View) -> list[File]:
+        """Files of calls of the days of those sealed calls, after `supersedes` said that there are some."""
+        rows = self.con.execute(f"SELECT DISTINCT CAST(day AS VARCHAR) FROM {SUPERSEDED}").fetchall()
+        days = {day for (day,) in rows}
+        return [file for file in view.manifest.of("calls") if file.day in days]
+
+    def superseded_sql(self, view: View, columns: Iterable[str]) -> str:
+        """Those sealed calls as they are in the files."""
+        paths = [self.path(file) for file in self.superseded_files(view)]
+        names = ", ".join(name_sql(name) for name in columns)
+        return f"SELECT {names} FROM read_parquet({files_sql(paths)}) SEMI JOIN {SUPERSEDED} USING (call_id)"
+
+    def _leaves_out(self, view: View) -> bool:
+        return self._superseded and self._hot_state[:1] == (view.manifest.sequence,)
 
     def path(self, file: File) -> str:
         """The file's absolute path."""
@@ -281,12 +309,13 @@ class Reader:
         wanted = sorted(keys)
         chosen = view.manifest.of("calls", since_us, until_us) if files is None else files
         parts: list[str] = []
+        has_hot = with_hot and self.hot(view, {*names, *(("metadata",) if wanted else ())})
+        left = f" WHERE call_id NOT IN (SELECT call_id FROM {SUPERSEDED})" if self._leaves_out(view) else ""
         for promoted, paths in _grouped(self.folder, chosen, wanted, "metadata" in names):
             select = [column_sql(name, promoted) for name in names]
             select += [_key_sql(key, promoted) for key in wanted]
-            parts.append(f"SELECT {', '.join(select)} FROM read_parquet({files_sql(paths)})")
-        hot_names = {*names, *(("metadata",) if wanted else ())}
-        if with_hot and self.hot(view, hot_names):
+            parts.append(f"SELECT {', '.join(select)} FROM read_parquet({files_sql(paths)}){left}")
+        if has_hot:
             select = [name_sql(name) for name in names] + [_key_sql(key, {}) for key in wanted]
             parts.append(f"SELECT {', '.join(select)} FROM {HOT}")
         if not parts:
@@ -324,9 +353,12 @@ class Reader:
         select = ", ".join(name_sql(name) for name in names)
         chosen = view.manifest.of("tools", since_us, until_us) if files is None else files
         parts = []
+        has_hot = with_hot and self.hot_tools(view)
         if chosen:
-            parts.append(f"SELECT {select} FROM read_parquet({files_sql([self.path(file) for file in chosen])})")
-        if with_hot and self.hot_tools(view):
+            left = f" WHERE is_step OR call_id NOT IN (SELECT call_id FROM {SUPERSEDED})"
+            files_of = f"read_parquet({files_sql([self.path(file) for file in chosen])})"
+            parts.append(f"SELECT {select} FROM {files_of}{left if self._leaves_out(view) else ''}")
+        if has_hot:
             parts.append(f"SELECT {select} FROM {HOT_TOOLS}")
         if not parts:
             definition = ", ".join(f"{name} {type_}" for name, type_ in TOOL_COLUMNS)
@@ -372,19 +404,6 @@ class Reader:
         if self._con is not None:
             self._con.close()
             self._con = None
-
-
-REPEAT_WITHIN_US = 86_400_000_000
-"""How far apart two records of one call may lie: a repeat is looked for a day around."""
-
-
-def remove_sealed(con: duckdb.DuckDBPyConnection, table: str, files: Sequence[str]) -> None:
-    """Delete rows of `table` whose call is in the files, by id or by provider and response id."""
-    con.execute(
-        f"DELETE FROM {table} WHERE call_id IN (SELECT call_id FROM read_parquet({files_sql(list(files))})) OR "
-        f"(provider || chr(31) || response_id) IN (SELECT provider || chr(31) || response_id "
-        f"FROM read_parquet({files_sql(list(files))}) WHERE response_id IS NOT NULL)"
-    )
 
 
 def _grouped(

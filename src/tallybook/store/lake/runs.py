@@ -51,6 +51,16 @@ def _rows(reader: Reader, view: View, low_us: int | None = None, among: Sequence
         found = [file for file in found if any(file.min_id <= one <= (file.max_id or FAR_ID) for one in among)]
     files = [reader.path(file) for file in found]
     parts = [f"SELECT {', '.join(_COLUMNS)} FROM read_parquet({files_sql(files)})"] if files else []
+    if files and reader.supersedes(view, _CALL_COLUMNS):
+        # Days of runs of which a hot line replaces a sealed call: their calls one by one instead of their summary.
+        changed = (
+            f"SELECT DISTINCT {KEY} AS run, day FROM ({reader.superseded_sql(view, ('day', 'run_id', 'session_id'))})"
+        )
+        sealed = reader.calls(view, _CALL_COLUMNS, files=reader.superseded_files(view), with_hot=False)
+        parts = [
+            f"{parts[0]} ANTI JOIN ({changed}) USING (run, day)",
+            f"SELECT * FROM ({_OF_CALL} FROM ({sealed})) SEMI JOIN ({changed}) USING (run, day)",
+        ]
     if reader.hot(view, _CALL_COLUMNS):
         parts.append(f"{_OF_CALL} FROM ({reader.calls(view, _CALL_COLUMNS, files=[])}) WHERE {KEY} IS NOT NULL")
     if not parts:

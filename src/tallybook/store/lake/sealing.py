@@ -6,22 +6,23 @@ said by the manifest alone, which the caller (`ingest.seal`) swaps afterwards.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from tallybook.model.limits import PROMOTED_KEYS, ROW_GROUP_ROWS
+from tallybook.model.limits import PROMOTED_KEYS
 from tallybook.store.lake import summary
 from tallybook.store.lake.bodies import source_sql
 from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.lines import Bad, Lines
 from tallybook.store.lake.manifest import BODIES, Disk, File, FileKind, Manifest
+from tallybook.store.lake.output import Output, merged, spanning_day
 from tallybook.store.lake.price import Prices
-from tallybook.store.lake.reader import REPEAT_WITHIN_US, column_sql, connect, remove_sealed
+from tallybook.store.lake.reader import column_sql, connect
+from tallybook.store.lake.repeat import REPEAT_WITHIN_US, settle
+from tallybook.store.lake.rewrite import Rewriter
 from tallybook.store.lake.schema import (
     BODY_COLUMNS,
     CALL_COLUMNS,
@@ -37,19 +38,19 @@ from tallybook.store.lake.usage_raw import encoded_sql, learnt
 
 BATCH = "batch"
 WHOLE_DAY = "whole_day"
-_ZSTD_LEVEL = 1
-"""On columns that are encoded already it is faster than 3 and smaller: by 1 % of the calls, 3 % of the tools."""
+SUPERSEDED = "superseded"
 _PROMOTE_SAMPLE_ROWS = 5_000
 _TOOL_NAMES = ", ".join(name for name, _ in TOOL_COLUMNS)
 _SUMMARIES = (summary.HOURS, summary.USERS, summary.RUNS)
 
 
 class Batch(NamedTuple):
-    """What sealing some segments gave: new files, calls in them, and what was no record."""
+    """What sealing some segments gave: new files, calls in them, what was no record, and files that go for others."""
 
     files: list[File]
     calls: int
     bad: dict[str, list[Bad]]
+    gone: list[File]
 
 
 class Sealer:
@@ -58,11 +59,11 @@ class Sealer:
     def __init__(self, folder: Path, prices: Prices | None, disk: Disk) -> None:
         self._folder = folder
         self._prices = prices
-        self._disk = disk
         self._con = connect()
         self._con.execute("SET preserve_insertion_order=true")
         self._is_sorted = False
         self._lines = Lines(self._con, folder)
+        self._output = Output(self._con, folder, disk)
 
     def close(self) -> None:
         """Release connection and scratch files."""
@@ -70,8 +71,13 @@ class Sealer:
         self._con.close()
 
     def seal(self, manifest: Manifest, segments: dict[str, list[str]], sequence: int) -> Batch:
-        """Files for the lines of segments by kind (relative paths); calls in `manifest` already are left out."""
+        """Files for the lines of segments by kind (relative paths).
+
+        Calls in `manifest` already are left out, or take the place of a worse record there.
+        """
         files: list[File] = []
+        gone: list[File] = []
+        superseded = False
         count = 0
         telemetry = segments.get("telemetry", [])
         steps = segments.get("steps", [])
@@ -79,7 +85,7 @@ class Sealer:
         self._is_sorted = len(telemetry) <= 1
         if telemetry:
             self._lines.load(BATCH, telemetry, {*CALL_COLUMNS, "tool_calls"})
-            self._without_sealed(manifest)
+            superseded = self._without_sealed(manifest)
             self._lines.price(BATCH, self._prices)
             count = self._int(f"SELECT count(*) FROM {BATCH}")
             files += self._write_calls(sequence)
@@ -91,34 +97,53 @@ class Sealer:
             hot_tools(self._con, BATCH if telemetry else None, "steps" if steps else None, "tools", old)
             files += self._write_by_day("tools", "tools", _TOOL_NAMES, "call_id", sequence)
         if telemetry or steps:
-            files += self._write_summaries(sequence, bool(telemetry))
+            anew: list[str] = []
+            if superseded:
+                rewriter = Rewriter(self._con, self._folder, self._output, sequence)
+                facts = rewriter.without(manifest, SUPERSEDED)
+                left = [file for file in manifest.files if file not in facts.gone]
+                anew = sorted({file.day for file in facts.gone})
+                made = [rewriter.summaries([*left, *facts.files, *files], day) for day in anew]
+                gone += [*facts.gone, *(file for one in made for file in one.gone)]
+                files += [*facts.files, *(file for one in made for file in one.files)]
+            files += self._write_summaries(sequence, bool(telemetry), anew)
         for kind in BODIES:
             if segments.get(kind):
                 files += self._write_bodies(kind, segments[kind], sequence)
-        return Batch(files, count, dict(self._lines.bad))
+        return Batch(files, count, dict(self._lines.bad), gone)
 
     def _int(self, sql: str) -> int:
         row = self._con.execute(sql).fetchone()
         return int(row[0]) if row and row[0] is not None else 0
 
-    def _without_sealed(self, manifest: Manifest) -> None:
+    def _without_sealed(self, manifest: Manifest) -> bool:
+        """Leave out what is sealed already; True when a better record takes the place of a sealed one."""
         row = self._con.execute(
-            f"SELECT epoch_us(min(started_at)), epoch_us(max(started_at)), "
+            f"SELECT epoch_us(min(started_at)), epoch_us(max(started_at)), min(call_id), max(call_id), "
             f"count(*) FILTER (may_repeat OR source NOT IN ('sdk', 'track')) FROM {BATCH}"
         ).fetchone()
         if row is None or row[0] is None:
-            return
-        low, high, mixed = row
-        same = manifest.of("calls", low, high + 1)
-        if same:
-            paths = files_sql([str(self._folder / file.path) for file in same])
-            self._con.execute(
-                f"DELETE FROM {BATCH} WHERE call_id IN (SELECT call_id FROM read_parquet({paths}) "
-                f"WHERE started_at >= make_timestamp({low}) AND started_at <= make_timestamp({high}))"
-            )
+            return False
+        low, high, min_id, max_id, mixed = row
         near = manifest.of("calls", low - REPEAT_WITHIN_US, high + REPEAT_WITHIN_US)
-        if near and (mixed or any(file.is_mixed for file in near)):
-            remove_sealed(self._con, BATCH, [str(self._folder / file.path) for file in near])
+        if not mixed and not any(file.is_mixed for file in near):
+            # Of our own capture a call's id alone tells a repeat, and it begins with the time.
+            same = [file for file in manifest.of("calls", low, high + 1) if _ids_meet(file, min_id, max_id)]
+            near = same if same and self._has_any_of(same, low, high) else []
+        if not near:
+            return False
+        paths = [str(self._folder / file.path) for file in near]
+        return settle(self._con, BATCH, paths, SUPERSEDED, manifest.removed) > 0
+
+    def _has_any_of(self, files: Sequence[File], low: int, high: int) -> bool:
+        """Whether a call of the batch is in the files."""
+        paths = files_sql([str(self._folder / file.path) for file in files])
+        return bool(
+            self._int(
+                f"SELECT count(*) FROM {BATCH} SEMI JOIN (SELECT call_id FROM read_parquet({paths}) "
+                f"WHERE started_at >= make_timestamp({low}) AND started_at <= make_timestamp({high})) USING (call_id)"
+            )
+        )
 
     def _write_calls(self, sequence: int) -> list[File]:
         promoted = promotable(self._con, BATCH)
@@ -150,7 +175,7 @@ class Sealer:
             one_day = "" if len(days) == 1 else f" WHERE day = DATE {text_sql(day)}"
             order = "" if self._is_sorted and kind != "steps" else f" ORDER BY started_at, {id_column}"
             sql = f"SELECT {select} FROM {table}{one_day}{order}"
-            file = self._write(kind, day, sql, sequence)
+            file = self._output.write(kind, day, sql, sequence)
             files.append(
                 msgspec.structs.replace(
                     file,
@@ -164,50 +189,15 @@ class Sealer:
             )
         return files  # fmt: skip
 
-    def _write(self, kind: FileKind, day: str, sql: str, sequence: int) -> File:
-        """Write the rows of a SELECT to a file of that day, durably, under its own name."""
-        place = self._folder / day
-        place.mkdir(mode=0o700, exist_ok=True)
-        path = place / f"{kind}-{sequence:06d}.parquet"
-        temporary = place / f".{path.name}.tmp"
-        row = self._con.execute(
-            f"COPY ({sql}) TO {text_sql(str(temporary))} "
-            f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL {_ZSTD_LEVEL}, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, "
-            "PARQUET_VERSION v2)"
-        ).fetchone()
-        self._disk.fsync(temporary)
-        crc = 0
-        with temporary.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                crc = zlib.crc32(chunk, crc)
-        size = temporary.stat().st_size
-        self._disk.replace(temporary, path)
-        self._disk.fsync(place)
-        return File(
-            path=f"{day}/{path.name}", kind=kind, day=day, rows=int(row[0]) if row else 0, bytes=size, crc32=crc
-        )
-
-    def _write_summaries(self, sequence: int, has_calls: bool) -> list[File]:
+    def _write_summaries(self, sequence: int, has_calls: bool, but: Sequence[str]) -> list[File]:
+        """Summaries of the batch, without the days `but`."""
         files: list[File] = []
         for table, made in (*(((BATCH, one) for one in _SUMMARIES) if has_calls else ()), ("tools", summary.TOOLS)):
             self._con.execute(f"CREATE OR REPLACE TEMP TABLE made AS {summary.made_sql(made, table)}")
-            files += self._write_summary(made.kind, made.unit, sequence)
+            files += self._output.write_summary(made.kind, made.unit, sequence, but)
         if has_calls:
             self._con.execute(f"CREATE OR REPLACE TEMP TABLE made AS {summary.latency_sql(BATCH)}")
-            files += self._write_summary("summary_latency", "day", sequence)
-        return files
-
-    def _write_summary(self, kind: Any, unit: str, sequence: int) -> list[File]:
-        """Write the table `made` by day."""
-        day = "day" if unit == "day" else "CAST(hour AS DATE)"
-        files = []
-        for (name,) in self._con.execute(f"SELECT DISTINCT CAST({day} AS VARCHAR) FROM made ORDER BY 1").fetchall():
-            sql = f"SELECT * FROM made WHERE {day} = DATE {text_sql(name)} ORDER BY ALL"
-            file = self._write(kind, name, sql, sequence)
-            if kind == "summary_runs":
-                row = self._con.execute("SELECT min(run), max(run) FROM made").fetchone() or ("", "")
-                file = msgspec.structs.replace(file, min_id=row[0], max_id=row[1])
-            files.append(_spanning_day(file))
+            files += self._output.write_summary("summary_latency", "day", sequence, but)
         return files
 
     def _write_bodies(self, kind: FileKind, segments: Sequence[str], sequence: int) -> list[File]:
@@ -229,7 +219,7 @@ class Sealer:
             row = self._con.execute(f"SELECT count(*), min({key}), max({key}) FROM bodies").fetchone()
             if not row or not row[0]:
                 continue
-            file = _spanning_day(self._write(kind, day, f"SELECT * FROM bodies ORDER BY {key}", sequence))
+            file = spanning_day(self._output.write(kind, day, f"SELECT * FROM bodies ORDER BY {key}", sequence))
             files.append(msgspec.structs.replace(file, min_id=row[1], max_id=row[2]))
         return files
 
@@ -240,18 +230,18 @@ class Sealer:
         if kind == "calls":
             return self._compact_calls(files, sequence)
         if kind == "summary_latency":
-            return _spanning_day(
-                self._write(kind, day, f"{summary.latency_combined_sql(source)} ORDER BY ALL", sequence)
+            return spanning_day(
+                self._output.write(kind, day, f"{summary.latency_combined_sql(source)} ORDER BY ALL", sequence)
             )
         for one in (*_SUMMARIES, summary.TOOLS):
             if one.kind == kind:
                 sql = f"SELECT * FROM ({summary.combined_sql(one, source)}) ORDER BY ALL"
-                return _spanning_day(_merged(self._write(kind, day, sql, sequence), files))
+                return spanning_day(merged(self._output.write(kind, day, sql, sequence), files))
         key = {"messages": "hash", "prompts": "call_id", "responses": "call_id", "steps": "started_at, step_id"}.get(
             kind, "started_at, call_id"
         )
-        file = self._write(kind, day, f"SELECT * FROM {source} ORDER BY {key}", sequence)
-        return _merged(file, files)
+        file = self._output.write(kind, day, f"SELECT * FROM {source} ORDER BY {key}", sequence)
+        return merged(file, files)
 
     def _compact_calls(self, files: Sequence[File], sequence: int) -> File:
         parts = []
@@ -262,32 +252,13 @@ class Sealer:
         promoted = promotable(self._con, WHOLE_DAY)
         select = self._calls_select(WHOLE_DAY, promoted)
         sql = f"SELECT {select} FROM {extracted_sql(WHOLE_DAY, promoted)} ORDER BY started_at, call_id"
-        file = self._write("calls", files[0].day, sql, sequence)
+        file = self._output.write("calls", files[0].day, sql, sequence)
         self._con.execute(f"DROP TABLE {WHOLE_DAY}")
-        return _merged(file, files, promoted)
+        return merged(file, files, promoted)
 
 
-def _spanning_day(file: File) -> File:
-    start = day_us(file.day)
-    return msgspec.structs.replace(file, min_us=start, max_us=start + 86_400_000_000 - 1)
-
-
-def day_us(day: str) -> int:
-    """Microseconds since 1970 of a day's start."""
-    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 1_000_000
-
-
-def _merged(file: File, files: Sequence[File], promoted: dict[str, str] | None = None) -> File:
-    """The new file with the ranges of those it replaces."""
-    return msgspec.structs.replace(
-        file,
-        min_us=min(one.min_us for one in files),
-        max_us=max(one.max_us for one in files),
-        min_id=min(one.min_id for one in files),
-        max_id=max(one.max_id for one in files),
-        promoted=promoted or {},
-        is_mixed=any(one.is_mixed for one in files),
-    )
+def _ids_meet(file: File, low: str, high: str) -> bool:
+    return file.min_id <= high and file.max_id >= low
 
 
 def promotable(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:

@@ -21,10 +21,17 @@ from tallybook.store.base import Appended, Warned
 from tallybook.store.check import checked_filters, checked_question, columns_of
 from tallybook.store.lake import bodies, find, runs, sql
 from tallybook.store.lake.answer import answer
+from tallybook.store.lake.lines import QUALITY
 from tallybook.store.lake.price import Prices
 from tallybook.store.lake.reader import Reader, View
 from tallybook.store.lake.render import DAY_US, where_sql
+from tallybook.store.lake.repeat import NEEDED
 from tallybook.store.lake.schema import CALL_COLUMNS, text_sql
+
+
+def _quality(call: Call) -> tuple[bool, ...]:
+    """As `lines.QUALITY`."""
+    return (call.usage.input_tokens is None and call.usage.output_tokens is None, call.may_repeat)
 
 
 def _sentence(one: Warned) -> str:
@@ -69,24 +76,23 @@ class LakeStore:
         high = max(call.started_at_us for call in calls) + DAY_US
         ids = ", ".join(text_sql(call.call_id) for call in calls)
         responses = [text_sql(f"{c.provider}\x1f{c.response_id}") for c in calls if c.response_id is not None]
-        relation = self._reader.calls(view, ("provider", "response_id"), since_us=low, until_us=high)
-        known: set[str] = set()
-        answered: set[str] = set()
+        relation = self._reader.calls(view, NEEDED, since_us=low, until_us=high)
+        known: dict[str, tuple[bool, ...]] = {}
         cursor = self._reader.con.execute(
-            f"SELECT call_id, provider || chr(31) || response_id AS r FROM ({relation}) WHERE call_id IN ({ids})"
-            + (f" OR r IN ({', '.join(responses)})" if responses else "")
+            f"SELECT call_id, provider || chr(31) || response_id AS r, {', '.join(QUALITY)} FROM ({relation}) "
+            f"WHERE call_id IN ({ids})" + (f" OR r IN ({', '.join(responses)})" if responses else "")
         )
-        for call_id, response in cursor.fetchall():
-            known.add(call_id)
-            answered.add(response)
+        for call_id, response, *told in cursor.fetchall():
+            known[call_id] = known[response] = tuple(told)
         fresh: list[Call] = []
         for call in calls:
-            response = None if call.response_id is None else f"{call.provider}\x1f{call.response_id}"
-            if call.call_id in known or (response is not None and response in answered):
+            names = (
+                [call.call_id] if call.response_id is None else [call.call_id, f"{call.provider}\x1f{call.response_id}"]
+            )
+            quality = _quality(call)
+            if any(name in known and known[name] <= quality for name in names):
                 continue
-            known.add(call.call_id)
-            if response is not None:
-                answered.add(response)
+            known.update(dict.fromkeys(names, quality))
             fresh.append(call)
         return fresh
 
