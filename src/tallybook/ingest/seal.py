@@ -30,6 +30,7 @@ from tallybook.store.base import StateStore
 from tallybook.store.lake import manifest as manifests
 from tallybook.store.lake.manifest import Damage, Disk, File, Manifest, RealDisk
 from tallybook.store.lake.price import Prices
+from tallybook.store.lake.scratch import remove_left
 from tallybook.store.lake.sealing import Sealer
 
 LOCK_NAME = "seal.lock"
@@ -116,6 +117,7 @@ def seal(
         now = time.time() if now_s is None else now_s
         manifest = _manifest(folder)
         _clean(folder, manifest, disk)
+        remove_left()
         manifest = _drop_sealed(folder, manifest, disk, now)
         taken = _take(folder, manifest, disk)
         sealer = Sealer(folder, prices, disk)

@@ -6,8 +6,6 @@ view of the folder and starts over; when a file cannot be read it is set aside, 
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -36,6 +34,7 @@ from tallybook.store.lake.schema import (
     restored_sql,
     text_sql,
 )
+from tallybook.store.lake.scratch import spill_path
 from tallybook.store.lake.tools import hot_tools
 from tallybook.store.lake.usage_raw import decoded_sql
 
@@ -63,10 +62,9 @@ T = TypeVar("T")
 
 def connect() -> duckdb.DuckDBPyConnection:
     """A connection to an empty database in memory, set for reading Parquet by name in UTC."""
-    spill = Path(tempfile.gettempdir()) / f"tallybook-spill-{os.getpid()}"
     con = duckdb.connect(
         ":memory:",
-        config={"memory_limit": _MEMORY, "temp_directory": str(spill), "autoinstall_known_extensions": "false"},
+        config={"memory_limit": _MEMORY, "temp_directory": str(spill_path()), "autoinstall_known_extensions": "false"},
     )
     con.execute("SET TimeZone='UTC'; SET parquet_metadata_cache=true; SET enable_progress_bar=false")
     return con
