@@ -218,7 +218,7 @@ def stated_costs(paths: list[Path], book: Book, doubts: list[Doubt]) -> Iterator
             else:
                 doubts.append(Doubt("stated", path.stem, one.seen.id, told, ours, one))
             alone = book.cost(msgspec.structs.replace(one.calls[0], cost=None))
-            if alone.total_nanousd is not None and alone.status in ("priced", "estimated") and told:
+            if alone.total_nanousd is not None and alone.status == "priced" and told:
                 from_tokens[host] += 1
                 if abs(alone.total_nanousd - told) <= max(1, told // 1000):
                     near[host] += 1
@@ -243,7 +243,7 @@ def true_provider(body: dict[str, Any], model: str | None) -> tuple[str, str]:
             return provider, api
     usage, file = body.get("usage") or {}, body.get("file", "")
     if "inputTokens" in usage:
-        return "aws", "bedrock-converse"
+        return "bedrock", "bedrock-converse"
     if "billed_units" in usage or "tokens" in usage:
         return "cohere", "cohere-v2-chat"
     if "cache_creation_input_tokens" in usage:
@@ -269,7 +269,7 @@ def genai_prices(path: Path, book: Book, doubts: list[Doubt]) -> Iterator[Agreem
         record = json.loads(line)
         body = record["body"]
         provider, api = true_provider(body, record.get("model"))
-        row = _row_of(record["extracted"], provider, api)
+        row = _row_of(record["extracted"], "aws" if provider == "bedrock" else provider)
         if row is None:
             continue
         seen = of_record({"id": record["id"], "provider": provider, "api": api, "model": record.get("model"),
@@ -286,7 +286,7 @@ def genai_prices(path: Path, book: Book, doubts: list[Doubt]) -> Iterator[Agreem
         if price is None or not one.calls:
             continue
         cost = book.cost(msgspec.structs.replace(one.calls[0], provider=provider, cost=None))
-        if cost.total_nanousd is None or cost.status not in ("priced", "estimated"):
+        if cost.total_nanousd is None or cost.status != "priced":
             continue
         theirs = nanousd(price["input_price"]) + nanousd(price.get("output_price") or "0")
         ours_nano = cost.total_nanousd - (cost.tools_nanousd or 0)
@@ -303,13 +303,13 @@ _GENAI_US = 1_787_400_000_000_000
 """22 August 2026, when those prices were worked out."""
 
 
-def _row_of(rows: list[dict[str, Any]], provider: str, api: str) -> dict[str, Any] | None:
+def _row_of(rows: list[dict[str, Any]], provider: str) -> dict[str, Any] | None:
     """The extraction for the true provider; OpenAI's, whose shape it has, where that provider is not named."""
     for wanted in (provider, "openai"):
         for row in rows:
             for item in row["extractors"]:
                 flavour = item.get("api_flavor")
-                if item["provider_id"] == wanted and (wanted != "cohere" or flavour != "default" or len(rows) == 1):
+                if item["provider_id"] == wanted and (wanted != "cohere" or flavour != "tokens"):
                     return row
     return None
 

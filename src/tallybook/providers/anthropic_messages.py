@@ -36,6 +36,8 @@ _SERVER_KINDS = {
     "bash_code_execution": "code_execution",
     "text_editor_code_execution": "code_execution",
 }
+_ANYWHERE = frozenset(("global", "not_available"))
+"""Values of `inference_geo` that mean the ordinary price."""
 _COUNTED_KINDS = {"web_search", "web_fetch", "code_execution"}
 
 
@@ -103,6 +105,9 @@ def usage_of(raw: Mapping[str, Any]) -> tuple[Usage, tuple[str, ...], tuple[Furt
     usage, flags = settled(usage)
     if further:
         flags = (*flags, "further_models")
+    place = raw.get("inference_geo")
+    if place and place not in _ANYWHERE and isinstance(place, str):
+        flags = (*flags, f"inference_geo:{place}")
     return usage, flags, tuple(further)
 
 

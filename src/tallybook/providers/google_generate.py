@@ -97,6 +97,7 @@ def usage_of(raw: Mapping[str, Any]) -> tuple[Usage, tuple[str, ...]]:
         output_tokens = thoughts
     inside = modalities(get("promptTokensDetails"), get("toolUsePromptTokensDetails"))
     outside = modalities(get("candidatesTokensDetails"), None)
+    cached = get("cacheTokensDetails")
     usage, found = settled(
         Usage(
             input_tokens=input_tokens,
@@ -107,9 +108,19 @@ def usage_of(raw: Mapping[str, Any]) -> tuple[Usage, tuple[str, ...]]:
             reasoning_tokens=thoughts,
             output_audio_tokens=outside.get("AUDIO"),
             output_image_tokens=outside.get("IMAGE"),
+            quantities=_cached_apart(modalities(cached, None)) if cached else {},
         )
     )
     return usage, flags + found
+
+
+def _cached_apart(by_modality: Mapping[str, int]) -> dict[str, int]:
+    """How much of the cached input was no text: it may have a price of its own."""
+    return {
+        f"cache_read_{name.lower()}_tokens": count
+        for name, count in by_modality.items()
+        if name in ("AUDIO", "IMAGE") and count > 0
+    }
 
 
 def modalities(first: Any, second: Any) -> dict[str, int]:

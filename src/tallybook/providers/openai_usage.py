@@ -173,6 +173,8 @@ def _counted(raw: Mapping[str, Any], model: str | None) -> Counted:
     usage, found = settled(usage)
     if found:
         flags += found
+    if not is_plain and isinstance(searched := get("search_context_size"), str) and searched:
+        flags += (f"search_context:{searched}",)  # Perplexity's fee for a request goes by it.
     return Counted(usage, flags, None if is_plain else stated_cost(raw))
 
 

@@ -15,6 +15,8 @@ from tallybook.model.call import ToolCall
 from tallybook.model.usage import Usage
 from tallybook.providers.anthropic_messages import MESSAGES
 from tallybook.providers.base import Asked, Format, Parsed, Payload
+from tallybook.providers.bedrock_converse import CONVERSE
+from tallybook.providers.cohere_chat import CHAT as COHERE
 from tallybook.providers.google_generate import GENERATE
 from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.openai_chat import CHAT
@@ -28,6 +30,15 @@ _DEPTH = 6
 _INPUT = ("input_tokens", "prompt_tokens", "inputTokens", "promptTokens", "input")
 _OUTPUT = ("output_tokens", "completion_tokens", "outputTokens", "completionTokens", "output")
 _CACHED = ("cache_read_input_tokens", "cache_read_tokens", "cached_tokens", "cachedInputTokens")
+_GENERIC_KEYS = frozenset(
+    (
+        "toolCalls", "tool_calls", "experimental_toolCalls", "response_metadata", "finishReason", "finish_reason", "text",
+        "content", "output_text", "modelId",
+    )
+)  # fmt: skip
+"""Members of results of libraries, which have spellings of their own besides their usage."""
+
+_CONVERSE_EVENTS = ("messageStart", "contentBlockDelta", "contentBlockStart")
 _REASONING = ("reasoning_tokens", "reasoningTokens")
 
 
@@ -65,7 +76,25 @@ def format_of(data: Any) -> Format | None:
         return RESPONSES
     if isinstance(data.get("data"), list) and isinstance(usage, Mapping) and "prompt_tokens" in usage:
         return EMBEDDINGS
-    return GENERIC if isinstance(usage, Mapping) or isinstance(data.get("usage_metadata"), Mapping) else None
+    if isinstance(usage, Mapping):
+        return _by_usage(data, usage)
+    return GENERIC if isinstance(data.get("usage_metadata"), Mapping) else None
+
+
+def _by_usage(data: Payload, usage: Payload) -> Format:
+    """The format whose counting a `usage` follows, where nothing beside it tells."""
+    if "inputTokens" in usage and ("cacheReadInputTokens" in usage or "stopReason" in data or "metrics" in data):
+        return CONVERSE
+    if "billed_units" in usage:
+        return COHERE
+    if _GENERIC_KEYS.isdisjoint(data):
+        if "prompt_tokens" in usage:
+            return CHAT
+        if "cache_creation_input_tokens" in usage:
+            return MESSAGES
+        if "input_tokens_details" in usage:
+            return RESPONSES
+    return GENERIC
 
 
 def stream_format_of(event: Any) -> Format | None:
@@ -76,9 +105,13 @@ def stream_format_of(event: Any) -> Format | None:
         return GENERATE
     if isinstance(event.get("choices"), list):
         return CHAT
+    if any(name in event for name in _CONVERSE_EVENTS):
+        return CONVERSE
     kind = event.get("type")
     if not isinstance(kind, str):
         return None
+    if kind in ("message-start", "content-start", "content-delta"):
+        return COHERE
     if kind.startswith("response."):
         return RESPONSES
     return MESSAGES if kind.startswith(("message_", "content_block_")) else None

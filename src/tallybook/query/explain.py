@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, Protocol
 
 import msgspec
@@ -245,14 +245,20 @@ def _call(seen: Interaction, reading: Reading, model: str | None, result: Result
         cost=reported, tool_calls=parsed.tool_calls, finish_reasons=parsed.finish_reasons, status=status,
         error_type=parsed.error_type, error_message=parsed.error_message, http_status=http_status,
         service_tier=parsed.service_tier, is_batch=is_batch,
-        base_url=None if seen.exchange.is_url_guessed else seen.exchange.url or None, flags=flags,
+        base_url=None if seen.exchange.is_url_guessed else _host(seen.exchange.url), flags=flags,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _host(url: str) -> str | None:
+    """The host that was asked: some prices depend on it. Never the path, which may differ in every request."""
+    return url.partition("://")[2].partition("/")[0] or None
 
 
 def _further(call: Call, part: Further) -> Call:
     return Call(
         call_id="", started_at_us=call.started_at_us, operation=call.operation, name=part.name or None,
-        provider=call.provider, model=part.model, response_model=part.model, usage=part.usage,
+        provider=call.provider, model=part.model, response_model=part.model, usage=part.usage, base_url=call.base_url,
         usage_raw=part.usage_raw, service_tier=call.service_tier, is_batch=call.is_batch,
     )  # fmt: skip
 

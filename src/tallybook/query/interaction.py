@@ -1,8 +1,8 @@
 """One recorded exchange with a provider, read leniently from a line of JSON, or a bare body taken as one.
 
 A record has the shape `{"id", "provider", "api", "kind", "recorded_at"?, "request": {"method", "url", "body"},
-"response": {"status", "headers", "body", "body_encoding"?, "decoded_events"?}}`. Bodies are text, base64 or decoded JSON;
-anything may be missing or of another type. Reading never raises: what is no such record becomes an
+"response": {"status", "headers", "body", "body_encoding"?, "decoded_events"?}}`. Bodies are text, base64 or decoded
+JSON; anything may be missing or of another type. Reading never raises: what is no such record becomes an
 interaction that says so in its flags. What the traffic means, `providers.exchange` tells.
 """
 
