@@ -83,6 +83,9 @@ def commands() -> str:
             assert command is not None
             inner = click.Context(command, info_name=name, parent=context, max_content_width=100, terminal_width=100)
             text += f"### {name}\n\n```text\n{command.get_help(inner).rstrip()}\n```\n\n"
+            for part, below in command.commands.items() if isinstance(command, click.Group) else ():
+                deeper = click.Context(below, info_name=part, parent=inner, max_content_width=100, terminal_width=100)
+                text += f"```text\n{below.get_help(deeper).rstrip()}\n```\n\n"
     return text
 
 

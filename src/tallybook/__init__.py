@@ -12,18 +12,22 @@ if TYPE_CHECKING:
     from tallybook.capture.instrument import instrument, is_instrumented, uninstrument
     from tallybook.capture.spans import agent, run, step, tag, tool
     from tallybook.capture.track import track
+    from tallybook.registry import MODEL_REGISTRY, get_model_info, list_models
     from tallybook.storage import LocalStorage, get_today_stats, query_by_date_range, store_telemetry
     from tallybook.tokens import estimate_tokens, truncate_to_tokens
 
 _HOMES = {
     "LocalStorage": "storage",
+    "MODEL_REGISTRY": "registry",
     "agent": "capture.spans",
     "configure": "capture.control",
     "estimate_tokens": "tokens",
     "flush": "capture.control",
+    "get_model_info": "registry",
     "get_today_stats": "storage",
     "instrument": "capture.instrument",
     "is_instrumented": "capture.instrument",
+    "list_models": "registry",
     "query_by_date_range": "storage",
     "run": "capture.spans",
     "step": "capture.spans",
@@ -37,14 +41,17 @@ _HOMES = {
 
 __all__ = [
     "LocalStorage",
+    "MODEL_REGISTRY",
     "__version__",
     "agent",
     "configure",
     "estimate_tokens",
     "flush",
+    "get_model_info",
     "get_today_stats",
     "instrument",
     "is_instrumented",
+    "list_models",
     "query_by_date_range",
     "run",
     "step",

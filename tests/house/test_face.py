@@ -6,9 +6,9 @@ import tallybook
 import tallybook.testing
 
 FACE = [
-    "LocalStorage", "__version__", "agent", "configure", "estimate_tokens", "flush", "get_today_stats", "instrument",
-    "is_instrumented", "query_by_date_range", "run", "step", "store_telemetry", "tag", "tool", "track",
-    "truncate_to_tokens", "uninstrument",
+    "LocalStorage", "MODEL_REGISTRY", "__version__", "agent", "configure", "estimate_tokens", "flush", "get_model_info",
+    "get_today_stats", "instrument", "is_instrumented", "list_models", "query_by_date_range", "run", "step",
+    "store_telemetry", "tag", "tool", "track", "truncate_to_tokens", "uninstrument",
 ]  # fmt: skip
 TESTING = [
     "FaultyDisk", "FrozenClock", "ReplayServer", "Scenario", "SequentialIds", "TemporaryLedger", "temporary_ledger",
