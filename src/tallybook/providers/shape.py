@@ -32,8 +32,8 @@ _OUTPUT = ("output_tokens", "completion_tokens", "outputTokens", "completionToke
 _CACHED = ("cache_read_input_tokens", "cache_read_tokens", "cached_tokens", "cachedInputTokens")
 _GENERIC_KEYS = frozenset(
     (
-        "toolCalls", "tool_calls", "experimental_toolCalls", "response_metadata", "finishReason", "finish_reason", "text",
-        "content", "output_text", "modelId",
+        "toolCalls", "tool_calls", "experimental_toolCalls", "response_metadata", "finishReason", "finish_reason",
+        "text", "content", "output_text", "modelId",
     )
 )  # fmt: skip
 """Members of results of libraries, which have spellings of their own besides their usage."""
