@@ -4,7 +4,7 @@ import timeit
 
 import pytest
 
-from tallybook.providers.table import ROWS, match
+from tallybook.providers.table import ROWS, loaded, match
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_endpoints_are_told_by_family_method_and_path(family: str, method: str, 
 
 
 def test_no_two_formats_share_a_name() -> None:
-    formats = {id(row.format): row.format for row in ROWS}.values()
+    formats = {id(loaded(row.format)): loaded(row.format) for row in ROWS}.values()
     assert len({form.name for form in formats}) == len(formats)
 
 

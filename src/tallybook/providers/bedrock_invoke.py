@@ -221,6 +221,9 @@ def headed(parsed: Parsed, headers: Mapping[str, str]) -> Parsed:
         told = {name: count for name, count in counts.items() if count is not None}
         parsed = _counted_by_bedrock(parsed, counts, told or None)
     elif counts["input"] is not None and parsed.error_type is None:
+        if usage.output_tokens is None:  # Nova leaves it out when a guardrail stepped in.
+            usage = msgspec.structs.replace(usage, output_tokens=counts["output"])
+            parsed = msgspec.structs.replace(parsed, usage=usage)
         # Some vendors' headers count the input with what the cache gave, some without.
         cached = sum(counts[name] or 0 for name in ("cache-read-input", "cache-write-input"))
         is_same_output = counts["output"] in (None, usage.output_tokens)

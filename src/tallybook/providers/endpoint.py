@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from tallybook.providers.base import Format
 from tallybook.providers.detect import detect_provider
-from tallybook.providers.table import FAMILIES, match
+from tallybook.providers.table import match
 
 _OWN = {
     "anthropic": ("anthropic",),
@@ -103,6 +103,10 @@ _OWN_KINDS = {
 }
 
 
+_OTHER_KINDS = frozenset(("files", "count-tokens", "batches", "guardrail", "realtime", "video", "other"))
+"""Kinds of interface of which most requests make no model call: nothing is guessed from an answer's shape."""
+
+
 class Endpoint(NamedTuple):
     """What is known of an address."""
 
@@ -148,4 +152,6 @@ def by_name(provider: str, api: str) -> Format | None:
     return match(family, "get" if kind in ("realtime-ws", "live", "batches") else "post", path) if family else None
 
 
-__all__ = ["FAMILIES", "NAMES", "Endpoint", "by_name", "by_url"]
+def is_other_name(provider: str, api: str) -> bool:
+    """Whether an interface's name says that nothing is to be guessed of its answers."""
+    return api.removeprefix(f"{provider}-").removesuffix("-stream") in _OTHER_KINDS

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tallybook.model.call import Status
+from tallybook.model.usage import Usage
 from tallybook.providers import endpoint
 from tallybook.providers.base import Asked, Format, Parsed, Result
 from tallybook.providers.detect import detect_provider
@@ -125,7 +126,7 @@ def read(exchange: Exchange) -> Reading:
         by_name = endpoint.by_name(exchange.provider, exchange.api)
     if by_name is not None and (exchange.is_url_guessed or not place.is_other):
         form = by_name
-    if form is None and not place.is_other:
+    if form is None and not place.is_other and not _is_other_name(exchange):
         form = _by_shape(exchange)
     if form is None:
         return _no_call(exchange, place.provider)
@@ -139,10 +140,17 @@ def read(exchange: Exchange) -> Reading:
     else:
         parsed = _parsed(form, exchange)
     parsed = _with_headers(form, parsed, exchange)
+    parsed = _with_quantities(parsed, asked, exchange)
     provider = place.provider
     if provider == "unknown":
         provider = detect_provider(parsed.response_model or asked.model, None)
     return Reading(provider, form.operation, form, asked, parsed, results, exchange.http_status)
+
+
+def _is_other_name(exchange: Exchange) -> bool:
+    if exchange.provider is None or exchange.api is None:
+        return False
+    return endpoint.is_other_name(exchange.provider, exchange.api)
 
 
 _SESSIONS = frozenset(("openai.realtime", "google.live", "bedrock.agent"))
@@ -180,6 +188,15 @@ def _with_headers(form: Format, parsed: Parsed, exchange: Exchange) -> Parsed:
         error_message=message,
         flags=tuple(flag for flag in parsed.flags if flag not in ("usage_missing", "body_unreadable")),
     )
+
+
+def _with_quantities(parsed: Parsed, asked: Asked, exchange: Exchange) -> Parsed:
+    """With what is known from the request alone: the characters of speech, the pictures asked for."""
+    if not asked.quantities or parsed.error_type is not None or (exchange.http_status or 200) >= 400:
+        return parsed
+    usage = parsed.usage or Usage()
+    usage = msgspec.structs.replace(usage, quantities={**asked.quantities, **usage.quantities})
+    return msgspec.structs.replace(parsed, usage=usage)
 
 
 def _no_call(exchange: Exchange, provider: str) -> Reading:
