@@ -30,6 +30,7 @@ from tallybook.model.usage import Usage, faults
 from tallybook.prices.book import PriceBook
 from tallybook.prices.cost import cost_of, key_of
 from tallybook.providers.detect import detect_provider
+from tallybook.providers.sse import looks_like_sse
 from tallybook.query.explain import Explained, counted, priced
 from tallybook.query.interaction import Interaction, of_record, read_record
 
@@ -66,8 +67,95 @@ class Book:
         return priced(found, self._book)
 
 
-# Each explanation: its name (a heading in docs/accuracy.md) and which doubts it explains.
-EXPLANATIONS: tuple[tuple[str, Callable[[Doubt], bool]], ...] = ()
+_USAGE_TEXT = re.compile(
+    rb'"(usage|usageMetadata|usage_metadata|tokens|billed_units)"\s*:\s*\{\s*"|_eval_count"|[tT]okenCount"|token_count"'
+)
+"""What any usage in a body looks like, whatever the format."""
+
+
+def _no_usage_anywhere(doubt: Doubt) -> bool:
+    return doubt.check == "usage" and doubt.seen is not None and not _USAGE_TEXT.search(doubt.seen.seen.exchange.body)
+
+
+def _is_stream(doubt: Doubt) -> bool:
+    body = b"" if doubt.seen is None else doubt.seen.seen.exchange.body
+    return looks_like_sse(body) or body[:1] == b"\0" or body.count(b"\n{") > 0
+
+
+def _vercel_thoughts(doubt: Doubt) -> bool:
+    seen = doubt.seen
+    return doubt.check == "total" and seen is not None and seen.provider == "vercel" and (seen.model or "").startswith("google/")
+
+
+def _has_iterations(doubt: Doubt) -> bool:
+    if doubt.check not in ("input", "extraction") or doubt.seen is None:
+        return False
+    return any(item.get("type") == "compaction" for item in raw_of(doubt.seen).get("iterations") or ())
+
+
+def _told_elsewhere(doubt: Doubt) -> bool:
+    """Counts that a total holds and the parts do not, by exactly what we have more."""
+    if doubt.check != "extraction" or doubt.seen is None:
+        return False
+    raw, told, ours = raw_of(doubt.seen), doubt.told, doubt.ours
+    return told[0] == ours[0] and told[1] < ours[1] == raw.get("total_tokens", 0) - raw.get("prompt_tokens", 0)
+
+
+def _mistral_cache(doubt: Doubt) -> bool:
+    raw = raw_of(doubt.seen) if doubt.seen is not None else {}
+    return doubt.check == "extraction" and bool(raw.get("num_cached_tokens")) and doubt.ours[2] == raw["num_cached_tokens"]
+
+
+def _edited_total(doubt: Doubt) -> bool:
+    raw = raw_of(doubt.seen) if doubt.seen is not None else {}
+    is_small = doubt.check == "total" and doubt.told < max(raw.get("promptTokenCount", 0), raw.get("candidatesTokenCount", 0))
+    return is_small and doubt.seen is not None and doubt.seen.seen.exchange.is_url_guessed
+
+
+def _live_thoughts(doubt: Doubt) -> bool:
+    raw = raw_of(doubt.seen) if doubt.seen is not None else {}
+    return doubt.check == "total" and "responseTokenCount" in raw and doubt.ours - doubt.told == raw.get("thoughtsTokenCount")
+
+
+def _in_progress(doubt: Doubt) -> bool:
+    body = b"" if doubt.seen is None else doubt.seen.seen.exchange.body
+    return doubt.check == "usage" and re.search(rb'"status"\s*:\s*"(queued|in_progress)"', body) is not None
+
+
+def _is_cut(doubt: Doubt) -> bool:
+    seen = doubt.seen
+    return doubt.check == "usage" and seen is not None and (seen.status == "incomplete" or not seen.seen.exchange.body)
+
+
+def _older_price(doubt: Doubt) -> bool:
+    """The other project's figure is what our list says for an earlier day."""
+    if doubt.check != "price" or doubt.seen is None or not doubt.seen.calls:
+        return False
+    book, call = PriceBook(), doubt.seen.calls[0]
+    starts = {rate.since_us - 1 for rate in book.rates([key_of(call)])[key_of(call)] if rate.since_us}
+    costs = [cost_of(msgspec.structs.replace(call, started_at_us=at), book.rates([key_of(call)])[key_of(call)]) for at in starts]
+    return any(abs((cost.total_nanousd or 0) - (cost.tools_nanousd or 0) - doubt.told) <= 2 for cost in costs)
+
+
+def _billed_as_opus(doubt: Doubt) -> bool:
+    return doubt.check == "agent" and doubt.ours * 5 == doubt.told * 3
+
+
+# Each explanation: its name (a heading in docs/accuracy.md) and which doubts it explains. The first that holds counts.
+EXPLANATIONS: tuple[tuple[str, Callable[[Doubt], bool]], ...] = (
+    ("A response still in progress", _in_progress),
+    ("A stream that was not asked for its usage", lambda doubt: _no_usage_anywhere(doubt) and _is_stream(doubt)),
+    ("A body that was cut or is empty", _is_cut),
+    ("An endpoint that tells no usage", _no_usage_anywhere),
+    ("Vercel's gateway leaves Gemini's thoughts out", _vercel_thoughts),
+    ("Gemini Live leaves thoughts out of its total", _live_thoughts),
+    ("Compactions are billed besides the top level", _has_iterations),
+    ("Thoughts that show only in the total", _told_elsewhere),
+    ("Mistral's num_cached_tokens", _mistral_cache),
+    ("A total that was edited by hand", _edited_total),
+    ("List prices that have changed since", _older_price),
+    ("The agent SDK's bill under another model's name", _billed_as_opus),
+)
 
 
 def explained(doubt: Doubt) -> str | None:
@@ -377,6 +465,7 @@ def report(files: list[File], agreements: list[Agreement], doubts: list[Doubt], 
         print(f"{item.name:76}{item.agreed:6} of {item.figures}")
     print()
     by_name: Counter[tuple[str, str]] = Counter()
+    files_of: dict[tuple[str, str], Counter[str]] = {}
     open_doubts = []
     for doubt in doubts:
         name = explained(doubt)
@@ -384,8 +473,11 @@ def report(files: list[File], agreements: list[Agreement], doubts: list[Doubt], 
             open_doubts.append(doubt)
         else:
             by_name[name, doubt.check] += 1
+            files_of.setdefault((name, doubt.check), Counter())[doubt.file] += 1
     for (name, check), number in sorted(by_name.items()):
         print(f"explained  {number:5}  {check:12} {name}")
+        if is_verbose:
+            print("           " + ", ".join(f"{file} {count}" for file, count in sorted(files_of[name, check].items())))
     for doubt in open_doubts if is_verbose else open_doubts[:40]:
         print(f"OPEN       {doubt.check:12} {doubt.file} {doubt.id}: told {doubt.told}, ours {doubt.ours}")
     unwritten = sorted({name for name, _ in by_name} - headings())

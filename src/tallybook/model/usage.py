@@ -18,6 +18,9 @@ INPUT_MODALITIES = ("input_audio_tokens", "input_image_tokens")
 OUTPUT_PARTS = ("reasoning_tokens", "output_audio_tokens", "output_image_tokens")
 """Parts of the output; what is left of the total is visible text."""
 
+TOKENS_MAX = 2**53
+"""A count beyond is not believed: no request has as many, and stores and JSON readers hold no more exactly."""
+
 TOKEN_FIELDS = ("input_tokens", "output_tokens", *INPUT_PARTS, *INPUT_MODALITIES, *OUTPUT_PARTS)
 
 
@@ -50,14 +53,17 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 def faults(usage: Usage) -> tuple[str, ...]:
     """Names of the accounting rules that `usage` breaks; empty for a sound one.
 
-    Checked on every record: no negative count, and no part greater than its total.
+    Checked on every record: no negative or senseless count, and no part greater than its total.
     What a provider sent against that is kept raw and flagged, never silently mended.
     """
     if is_sound(usage):
         return ()
     found: list[str] = []
-    if any((getattr(usage, name) or 0) < 0 for name in TOKEN_FIELDS):
+    counts = [getattr(usage, name) or 0 for name in TOKEN_FIELDS]
+    if min(counts) < 0:
         found.append("negative_tokens")
+    if max(counts) > TOKENS_MAX:
+        found.append("tokens_out_of_range")
     for flag, total, parts in (
         ("parts_exceed_input", usage.input_tokens, INPUT_PARTS),
         ("parts_exceed_input", usage.input_tokens, INPUT_MODALITIES),
@@ -81,7 +87,9 @@ def is_sound(usage: Usage) -> bool:
     audio_out = usage.output_audio_tokens or 0
     image_out = usage.output_image_tokens or 0
     return (
-        read + write_5m + write_1h <= total_in
+        total_in <= TOKENS_MAX
+        and total_out <= TOKENS_MAX
+        and read + write_5m + write_1h <= total_in
         and audio_in + image_in <= total_in
         and reasoning + audio_out + image_out <= total_out
         and not (

@@ -9,13 +9,22 @@ from __future__ import annotations
 
 import msgspec
 
-from tallybook.model.usage import INPUT_MODALITIES, INPUT_PARTS, OUTPUT_PARTS, TOKEN_FIELDS, Usage, faults, is_sound
+from tallybook.model.usage import (
+    INPUT_MODALITIES,
+    INPUT_PARTS,
+    OUTPUT_PARTS,
+    TOKEN_FIELDS,
+    TOKENS_MAX,
+    Usage,
+    faults,
+    is_sound,
+)
 
 
 def settled(usage: Usage) -> tuple[Usage, tuple[str, ...]]:
     """The usage with parts cut to what their total leaves, in field order, and the names of the faults it had.
 
-    A negative count becomes unknown.
+    A negative or senseless count becomes unknown.
     """
     if is_sound(usage):
         return usage, ()
@@ -24,7 +33,7 @@ def settled(usage: Usage) -> tuple[Usage, tuple[str, ...]]:
         return usage, ()
     values: dict[str, int | None] = {name: getattr(usage, name) for name in TOKEN_FIELDS}
     for name, value in values.items():
-        if value is not None and value < 0:
+        if value is not None and not 0 <= value <= TOKENS_MAX:
             values[name] = None
     for total_name, parts in (
         ("input_tokens", INPUT_PARTS),

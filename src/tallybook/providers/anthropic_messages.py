@@ -106,7 +106,7 @@ def usage_of(raw: Mapping[str, Any]) -> tuple[Usage, tuple[str, ...], tuple[Furt
     if further:
         flags = (*flags, "further_models")
     place = raw.get("inference_geo")
-    if place and place not in _ANYWHERE and isinstance(place, str):
+    if place and isinstance(place, str) and place not in _ANYWHERE:
         flags = (*flags, f"inference_geo:{place}")
     return usage, flags, tuple(further)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tallybook.providers.accounting import settled
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
 from tallybook.providers.lenient import UNREADABLE, repaired
@@ -58,7 +59,7 @@ def _parsed(body: _Whole) -> Parsed:
         return Parsed(response_id=word(body.id), response_model=word(body.model), flags=("usage_missing",))
     usage, flags, cost = counted(raw)
     if usage.input_tokens is None:
-        usage = msgspec.structs.replace(usage, input_tokens=whole(raw.get("total_tokens")))
+        usage, flags = settled(msgspec.structs.replace(usage, input_tokens=whole(raw.get("total_tokens"))))
     return Parsed(
         usage=usage,
         usage_raw=raw,

@@ -13,6 +13,7 @@ import msgspec
 
 from tallybook.model.call import ToolCall
 from tallybook.model.usage import Usage
+from tallybook.providers.accounting import settled
 from tallybook.providers.anthropic_messages import MESSAGES
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.bedrock_converse import CONVERSE
@@ -22,7 +23,7 @@ from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.openai_chat import CHAT
 from tallybook.providers.openai_embeddings import EMBEDDINGS
 from tallybook.providers.openai_responses import RESPONSES
-from tallybook.providers.value import mapping
+from tallybook.providers.value import mapping, mappings, number, word
 
 _DEPTH = 6
 """Levels of attributes followed in an object that offers no dump of itself."""
@@ -134,14 +135,14 @@ def _tool(data: Any) -> ToolCall | None:
         return None
     arguments = data.get("arguments", data.get("args", data.get("input")))
     result = data.get("result", data.get("output"))
-    took = data.get("durationMs", data.get("duration_ms"))
+    took = number(data.get("durationMs", data.get("duration_ms")))
     error = data.get("error")
     return ToolCall(
         name=name,
-        id=data.get("id") or data.get("toolCallId"),
+        id=word(data.get("id")) or word(data.get("toolCallId")),
         arguments=_json(arguments),
         result=_json(result),
-        duration_us=round(took * 1000) if isinstance(took, int | float) else None,
+        duration_us=None if took is None else round(took * 1000),
         error=None if error is None else str(error),
     )
 
@@ -174,17 +175,21 @@ def parse_generic(raw: bytes) -> Parsed:
     calls = data.get("toolCalls") or data.get("experimental_toolCalls") or data.get("tool_calls") or ()
     finish = data.get("finishReason") or data.get("finish_reason") or metadata.get("finish_reason")
     identity = data.get("id")
-    return Parsed(
-        usage=Usage(
+    usage, flags = settled(
+        Usage(
             input_tokens=_first(used, _INPUT),
             output_tokens=_first(used, _OUTPUT),
             cache_read_tokens=_first(used, _CACHED),
             reasoning_tokens=_first(used, _REASONING),
-        ),
+        )
+    )
+    return Parsed(
+        usage=None if usage == Usage() else usage,
         usage_raw=used or None,
+        flags=flags,
         response_id=identity if isinstance(identity, str) else None,
         response_model=model if isinstance(model, str) else None,
-        tool_calls=tuple(tool for tool in map(_tool, calls) if tool is not None),
+        tool_calls=tuple(tool for tool in map(_tool, mappings(calls)) if tool is not None),
         finish_reasons=(finish,) if isinstance(finish, str) else (),
         text=_text(data),
     )

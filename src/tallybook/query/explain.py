@@ -21,7 +21,7 @@ from tallybook.model.call import Call, Cost, CostStatus, Status, ToolCall
 from tallybook.model.usage import Usage, faults
 from tallybook.prices.base import Key, Rate
 from tallybook.prices.cost import cost_of, key_of
-from tallybook.providers.accounting import added
+from tallybook.providers.accounting import added, settled
 from tallybook.providers.base import Format, Further, Result
 from tallybook.providers.exchange import Reading, read
 from tallybook.providers.failure import failure
@@ -180,7 +180,7 @@ def _joined(
     unfinished: list[Status] = [call.status for call in calls if call.status != "ok"]
     return Explained(
         seen=seen, provider=reading.provider, format=reading.format, model=model, calls=calls, further=further,
-        usage=reduce(added, used) if used else None,
+        usage=settled(reduce(added, used))[0] if used else None,
         usage_raw=[call.usage_raw for call in calls], tool_calls=tuple([tool for c in calls for tool in c.tool_calls]),
         finish_reasons=tuple([reason for c in calls for reason in c.finish_reasons]),
         status="error" if len(failed) == len(calls) else "incomplete" if failed else (unfinished or ["ok"])[0],
