@@ -103,7 +103,7 @@ def _many(host: Host, lines: Iterable[bytes], book: PriceBook, told: dict[str, s
 
 def plain(found: Explained) -> dict[str, Any]:
     """All that `explain` tells, as one object: the line of `--jsonl`, and cost by part, price, rule and error."""
-    cost, rule = found.cost, None if found.format is None else rule_of(found.format)
+    cost, rule = found.cost, None if found.format is None else rule_of(found.format, found.usage_raw)
     return {
         **asking.line_of(found),
         "cost": _cost_parts(cost),
@@ -177,7 +177,7 @@ def _facts(found: Explained, page: Page) -> Iterator[str]:
     if answered is not None and model is not None and answered != model:
         model = f"{model}, answered by {answered}"
     tools = [f"{tool.name}{' (run by the provider)' if tool.server_side else ''}" for tool in found.tool_calls]
-    rule = None if found.format is None else rule_of(found.format)
+    rule = None if found.format is None else rule_of(found.format, found.usage_raw)
     facts = [
         ("Status", found.status + (f" ({', '.join(found.finish_reasons)})" if found.finish_reasons else "")),
         ("Error", ": ".join(part for part in (found.error_type, found.error_message) if part)),
