@@ -18,7 +18,9 @@ import msgspec
 from tallybook.model.call import ToolCall
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
+from tallybook.providers.habits import timed
 from tallybook.providers.lenient import UNREADABLE, decode
+from tallybook.providers.openai_quick import quick
 from tallybook.providers.openai_usage import counted
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream
@@ -61,6 +63,7 @@ class _Chunk(msgspec.Struct, gc=False):
     service_tier: Any = None
     error: Any = None
     x_groq: Any = None
+    timings: Any = None
 
 
 _decode_whole = msgspec.json.Decoder(_Chunk).decode
@@ -84,6 +87,7 @@ def _chunk(event: Mapping[str, Any]) -> _Chunk:
             for item in mappings(event.get("choices"))
         ],
         event.get("usage"), event.get("service_tier"), event.get("error"), event.get("x_groq"),
+        event.get("timings"),
     )  # fmt: skip
 
 
@@ -93,7 +97,7 @@ class ChatStream(EventStream[_Chunk]):
     _decode = msgspec.json.Decoder(list[_Chunk]).decode
 
     __slots__ = ("_error", "_executed", "_finish", "_id", "_last_tool", "_model", "_reasoning_chars", "_text",
-                 "_tier", "_tool_at", "_tools", "_usage")  # fmt: skip
+                 "_tier", "_timings", "_tool_at", "_tools", "_usage")  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,6 +112,7 @@ class ChatStream(EventStream[_Chunk]):
         self._id: Any = None
         self._model: Any = None
         self._tier: Any = None
+        self._timings: Any = None
         self._error: Any = None
 
     def _event_of(self, event: Mapping[str, Any]) -> _Chunk:
@@ -152,6 +157,8 @@ class ChatStream(EventStream[_Chunk]):
             self._usage = event.usage
         elif event.x_groq is not None and self._usage is None:
             self._usage = mapping(event.x_groq).get("usage")
+        if event.timings is not None:
+            self._timings = event.timings
         if not self._id:
             self._id = event.id
         if event.model:
@@ -278,7 +285,11 @@ class ChatStream(EventStream[_Chunk]):
             usage, flags, cost = counted(raw, word(self._model))
             if self._is_search():
                 usage = msgspec.structs.replace(usage, requests={"web_search": 1, **usage.requests})
-        elif is_complete and error_type is None:
+        if self._timings is not None:
+            usage, found = timed(usage, self._timings)
+            flags += found
+            raw = {**mapping(raw), "timings": self._timings}
+        if usage is None and is_complete and error_type is None:
             flags = ("usage_missing",)
         tier = word(self._tier)
         if tier is None and usage is not None:
@@ -357,7 +368,7 @@ def _plainly(chunk: _Chunk) -> Parsed | None:
     if said != _NOTHING_ELSE or type(text) is not str or not text:
         said.content = text
         return None
-    if chunk.error is not None or chunk.x_groq is not None or "-search" in model:
+    if chunk.error is not None or chunk.x_groq is not None or chunk.timings is not None or "-search" in model:
         return None
     usage, flags, cost = counted(raw, model)
     tier = chunk.service_tier
@@ -399,4 +410,4 @@ def asked(body: Payload, url: str) -> Asked:
     )
 
 
-CHAT = Format("openai.chat", "chat", asked, parse, ChatStream)
+CHAT = Format("openai.chat", "chat", asked, parse, ChatStream, quick=quick)

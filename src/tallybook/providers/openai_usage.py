@@ -152,6 +152,8 @@ def _counted(raw: Mapping[str, Any], model: str | None) -> Counted:
         if output_tokens is None:
             output_tokens = max(total - input_tokens, 0) if "completion_tokens" in raw else None
         elif total != input_tokens + output_tokens:
+            if audio_in is None and raw.get("prompt_audio_seconds") is not None:
+                audio_in = max(total - input_tokens - output_tokens, 0)  # Mistral: in the total, outside the prompt.
             input_tokens, output_tokens, reasoning, flags = _reconciled(
                 input_tokens, output_tokens, total, reasoning, audio_in
             )
