@@ -299,6 +299,8 @@ class MessageStream(EventStream[_Event]):
             if tools:
                 usage = _with_requests(usage, tools)
             if not is_complete:
+                # What stands there is a token or a few, put in before anything was written.
+                usage = msgspec.structs.replace(usage, output_tokens=None)
                 flags = (*flags, "output_placeholder")
         elif is_complete and error_type is None:
             flags = ("usage_missing",)
