@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
+import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -47,3 +50,33 @@ def fed(form: Format, events: Iterable[Any]) -> Parsed:
 def body(value: Any) -> bytes:
     """JSON bytes."""
     return json.dumps(value).encode()
+
+
+def lines(events: Iterable[Any]) -> bytes:
+    """JSON lines, as Ollama and recorded sockets."""
+    return b"".join(json.dumps(event, separators=(",", ":")).encode() + b"\n" for event in events)
+
+
+def aws(events: Iterable[dict[str, Any]]) -> bytes:
+    """Binary messages, as Bedrock: each event is `{type: payload}`."""
+    return b"".join(
+        aws_message({":event-type": kind, ":content-type": "application/json", ":message-type": "event"}, body(payload))
+        for event in events
+        for kind, payload in event.items()
+    )
+
+
+def aws_message(headers: dict[str, str], payload: bytes) -> bytes:
+    """One binary message with text headers and right checksums."""
+    head = b"".join(
+        bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
+        for name, value in headers.items()
+    )
+    prelude = struct.pack(">II", 16 + len(head) + len(payload), len(head))
+    message = prelude + struct.pack(">I", zlib.crc32(prelude)) + head + payload
+    return message + struct.pack(">I", zlib.crc32(message))
+
+
+def chunks(parts: Iterable[Any]) -> bytes:
+    """Binary messages of Bedrock's invoke: each with its JSON in base64."""
+    return aws({"chunk": {"bytes": base64.b64encode(body(part)).decode(), "p": "abc"}} for part in parts)
