@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from tallybook.model.call import ToolCall
+from tallybook.model.codec import Tokens
 from tallybook.model.usage import Usage
 
 Payload = Mapping[str, Any]
@@ -70,6 +71,19 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Each is worth a record of its own, else its cost is lost."""
 
 
+class Quick(msgspec.Struct, gc=False):
+    """All that there is of a usual answer: text, and usage with nothing beside tokens."""
+
+    response_id: str
+    model: str | None
+    service_tier: str | None
+    finish_reasons: tuple[str, ...]
+    text: str
+    tokens: Tokens
+    usage_raw: Any
+    """As `Parsed.usage_raw`; may be JSON text as `msgspec.Raw`."""
+
+
 class Stream(Protocol):
     """Accumulates a stream. Cumulative usage: the last value wins, never a sum."""
 
@@ -115,3 +129,5 @@ class Format(NamedTuple):
     """
     headed: Callable[[Parsed, Mapping[str, str]], Parsed] | None = None
     """For endpoints whose response headers tell what the body does not: (parsed, headers in lower case) to parsed."""
+    quick: Callable[[bytes], Quick | None] | None = None
+    """The usual answer of `parse` at a fraction of its cost; `None` for any other, or where `parse` has to say."""
