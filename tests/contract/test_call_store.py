@@ -12,6 +12,7 @@ from tallybook.model.call import Call, Cost
 from tallybook.model.errors import InputError
 from tallybook.model.question import DIMENSIONS, MEASURES, TOOL_DIMENSIONS, TOOL_MEASURES, Filter, Question
 from tallybook.model.usage import Usage
+from tallybook.store.lake.light import LightStore
 from tallybook.store.lake.manifest import RealDisk
 from tallybook.store.lake.store import LakeStore
 from tallybook.store.memory import MemoryStore
@@ -71,7 +72,20 @@ def _mixed(folder, calls, steps):
     return LakeStore(folder, Book())
 
 
-KINDS = {"memory": _memory, "hot": _hot, "sealed": _sealed, "mixed": _mixed}
+def _light(make):
+    """The same folder behind the store that opens the lake only when it must."""
+
+    def build(folder, calls, steps):
+        make(folder, calls, steps).close()
+        return LightStore(folder, Book())
+
+    return build
+
+
+KINDS = {
+    "memory": _memory, "hot": _hot, "sealed": _sealed, "mixed": _mixed,
+    "light hot": _light(_hot), "light mixed": _light(_mixed),
+}  # fmt: skip
 
 
 @pytest.fixture(params=sorted(KINDS), scope="module")

@@ -21,6 +21,7 @@ from tallybook.store.check import METADATA, checked_filters, checked_question, c
 
 BATCH_CALLS = 1_000
 PREFIX_CHARS = 8
+_LOCAL = frozenset({"hour_of_day", "day_of_week"})
 
 Pricer = Callable[[Call], Cost]
 
@@ -70,7 +71,7 @@ def cache_write_tokens(usage: Usage) -> int | None:
     return sum(parts) if parts else None
 
 
-def _field(call: Call, name: str, local: datetime) -> Any:
+def field_of(call: Call, name: str, local: datetime) -> Any:
     """One dimension or field of a call; `tag` gives the tuple of tags."""
     if name.startswith(METADATA):
         return _text(call.metadata.get(name.removeprefix(METADATA)))
@@ -99,7 +100,7 @@ def _field(call: Call, name: str, local: datetime) -> Any:
             return getattr(call, name) if name in Call.__struct_fields__ else getattr(call.usage, name)
 
 
-def _holds(value: Any, given: Filter) -> bool:
+def holds(value: Any, given: Filter) -> bool:
     """Whether one value fulfils a filter. An unknown value is only `missing`, `ne` and `not_in`."""
     match given.op:
         case "exists":
@@ -128,24 +129,25 @@ def _holds(value: Any, given: Filter) -> bool:
 
 def _matches(call: Call, filters: Sequence[Filter], local: datetime) -> bool:
     for given in filters:
-        value = _field(call, given.field, local)
+        value = field_of(call, given.field, local)
         if given.field in ("tag", "operation_or_name"):
             if given.op in ("ne", "not_in", "missing"):
                 opposite: Any = {"ne": "eq", "not_in": "in", "missing": "exists"}[given.op]
-                if any(_holds(tag, Filter(given.field, opposite, given.value)) for tag in value):
+                if any(holds(tag, Filter(given.field, opposite, given.value)) for tag in value):
                     return False
-            elif not any(_holds(tag, given) for tag in value):
+            elif not any(holds(tag, given) for tag in value):
                 return False
-        elif not _holds(value, given):
+        elif not holds(value, given):
             return False
     return True
 
 
-def _local(at_us: int, zone: Any) -> datetime:
+def local_of(at_us: int, zone: Any) -> datetime:
+    """The local time of a moment, to the second."""
     return datetime.fromtimestamp(at_us // 1_000_000, zone)
 
 
-def _bucket(local: datetime, grain: str) -> str:
+def bucket_of(local: datetime, grain: str) -> str:
     """Local start of the bucket as ISO text."""
     if grain == "hour":
         return local.strftime("%Y-%m-%dT%H")
@@ -177,20 +179,27 @@ def _average(values: Sequence[Any]) -> int | None:
     return sum(known) // len(known) if known else None
 
 
-def _measure(name: str, calls: Sequence[Call]) -> Any:
-    costs = [call.cost.total_nanousd if call.cost else None for call in calls]
-    durations = [call.duration_us for call in calls]
+def _costs(calls: Sequence[Call]) -> list[int | None]:
+    return [call.cost.total_nanousd if call.cost else None for call in calls]
+
+
+def _durations(calls: Sequence[Call]) -> list[int | None]:
+    return [call.duration_us for call in calls]
+
+
+def measure_of(name: str, calls: Sequence[Call]) -> Any:
+    """One measure over calls that have their costs."""
     match name:
         case "calls":
             return len(calls)
         case "errors":
             return sum(call.status == "error" for call in calls)
         case "cost_nanousd":
-            return _sum(costs)
+            return _sum(_costs(calls))
         case "priced_calls":
-            return len(_known(costs))
+            return len(_known(_costs(calls)))
         case "unpriced_calls":
-            return costs.count(None)
+            return _costs(calls).count(None)
         case "estimated_calls":
             return sum(call.cost is not None and call.cost.status == "estimated" for call in calls)
         case "users":
@@ -202,13 +211,13 @@ def _measure(name: str, calls: Sequence[Call]) -> Any:
         case "tool_calls":
             return sum(len(call.tool_calls) for call in calls)
         case "duration_sum_us":
-            return _sum(durations)
+            return _sum(_durations(calls))
         case "duration_max_us":
-            return max(_known(durations), default=None)
+            return max(_known(_durations(calls)), default=None)
         case "duration_avg_us":
-            return _average(durations)
+            return _average(_durations(calls))
         case "duration_p50_us" | "duration_p95_us" | "duration_p99_us":
-            return _percentile(durations, int(name[10:12]))
+            return _percentile(_durations(calls), int(name[10:12]))
         case "ttft_p50_us" | "ttft_p95_us":
             return _percentile([call.ttft_us for call in calls], int(name[6:8]))
         case "first_at_us":
@@ -245,10 +254,10 @@ def _use_field(use: Use, name: str) -> Any:
         return use.tool
     if name in ("server_side", "run_id"):
         return getattr(use, name)
-    return None if use.call is None else _field(use.call, name, datetime.min)
+    return None if use.call is None else field_of(use.call, name, datetime.min)
 
 
-def _sorted(question: Question, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def in_order(question: Question, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Rows in the question's order; unknown values last in either direction."""
     columns = columns_of(question)
     for name, direction in reversed(question.order):
@@ -266,12 +275,15 @@ class MemoryStore:
         self._lines: list[Call] = []
         self._steps: list[Step] = []
         self._bodies: dict[str, dict[str, Any]] = {}
+        self._found: list[Call] | None = None
+        """What `_kept` found since the last append."""
 
     def append(self, calls: Sequence[Call], steps: Sequence[Step] = ()) -> Appended:
         """See `CallStore.append`; a better record of a known call takes its place."""
         before = len(self._kept())
         self._lines.extend(calls)
         self._steps.extend(steps)
+        self._found = None
         written = len(self._kept()) - before
         return Appended(written, len(calls) - written)
 
@@ -281,6 +293,11 @@ class MemoryStore:
 
     def _kept(self) -> list[Call]:
         """One record of each call with its cost, by start and id."""
+        if self._found is None:
+            self._found = self._merged()
+        return self._found
+
+    def _merged(self) -> list[Call]:
         by_id: dict[str, Call] = {}
         for call in sorted(self._lines, key=_rank):
             by_id.setdefault(call.call_id, call)
@@ -300,7 +317,7 @@ class MemoryStore:
             for call in self._kept()
             if (since_us is None or call.started_at_us >= since_us)
             and (until_us is None or call.started_at_us < until_us)
-            and _matches(call, filters, _local(call.started_at_us, place))
+            and (not filters or _matches(call, filters, local_of(call.started_at_us, place)))
         ]
 
     def _uses(self) -> list[Use]:
@@ -334,18 +351,19 @@ class MemoryStore:
         if not question.dimensions and question.grain is None:
             groups[()] = []
         is_tools = question.source == "tool_calls"
+        is_local = question.grain is not None or not _LOCAL.isdisjoint(question.dimensions)
         for item, at_us in self._items(question):
-            local = _local(at_us, zone)
-            keys: list[tuple[Any, ...]] = [(_bucket(local, question.grain),) if question.grain else ()]
+            local = local_of(at_us, zone) if is_local else datetime.min
+            keys: list[tuple[Any, ...]] = [(bucket_of(local, question.grain),) if question.grain else ()]
             for name in question.dimensions:
-                value = _use_field(item, name) if is_tools else _field(item, name, local)
+                value = _use_field(item, name) if is_tools else field_of(item, name, local)
                 values = tuple(dict.fromkeys(value)) or (None,) if name == "tag" else (value,)
                 keys = [(*key, one) for key in keys for one in values]
             for key in keys:
                 groups.setdefault(key, []).append(item)
-        measure = _tool_measure if is_tools else _measure
+        measure = _tool_measure if is_tools else measure_of
         rows = [(*key, *(measure(name, items) for name in question.measures)) for key, items in groups.items()]
-        return Answer(columns_of(question), _sorted(question, rows))
+        return Answer(columns_of(question), in_order(question, rows))
 
     def _items(self, question: Question) -> Iterator[tuple[Any, int]]:
         if question.source == "calls":
@@ -356,7 +374,7 @@ class MemoryStore:
             in_span = (question.since_us is None or use.at_us >= question.since_us) and (
                 question.until_us is None or use.at_us < question.until_us
             )
-            if in_span and all(_holds(_use_field(use, given.field), given) for given in question.filters):
+            if in_span and all(holds(_use_field(use, given.field), given) for given in question.filters):
                 yield use, use.at_us
 
     def call(self, call_id: str) -> Call | None:

@@ -59,10 +59,10 @@ def open_prices(settings: Settings) -> PriceBook:
 
 def open_store(settings: Settings) -> CallStore:
     """The calls of the settings' folder. Reading only: nothing is created. Raises StorageError."""
-    from tallybook.store.lake.store import LakeStore  # here, because importing DuckDB takes 50 ms
+    from tallybook.store.lake.light import LightStore  # here, because the state needs no calls
 
     refuse_network(settings.folder)
-    return LakeStore(settings.folder, open_prices(settings), fsync=settings.fsync == "always")
+    return LightStore(settings.folder, open_prices(settings), fsync=settings.fsync == "always")
 
 
 def open_state(settings: Settings) -> StateStore:

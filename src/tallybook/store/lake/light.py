@@ -1,0 +1,234 @@
+"""`LightStore`: a `LakeStore` that is opened only when it is needed.
+
+A short command pays more for importing and opening DuckDB than for everything else. What plain Python can answer, it
+answers: from hot lines where they are few and nothing is sealed in the span, and from the digest of the last days.
+Both give the very figures of the lake; where they cannot, the lake is opened, and then answers all further questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tallybook.model.call import Call, Run, Step
+from tallybook.model.question import Answer, Filter, Question
+from tallybook.prices.pricer import Rates
+from tallybook.store.base import Appended, CallStore, Warned
+from tallybook.store.check import checked_filters, checked_question
+from tallybook.store.lake.manifest import FileKind, Manifest, Seen, Snapshot, snapshot
+from tallybook.store.lake.plain import Plain, Refused
+
+if TYPE_CHECKING:
+    from tallybook.store.memory import MemoryStore
+
+_TRIES = 5
+_DAY_US = 86_400_000_000
+T = TypeVar("T")
+
+
+class LightStore:
+    """The calls of one folder. Not safe for several threads at once."""
+
+    def __init__(self, folder: Path, prices: Rates | None = None, *, fsync: bool = False) -> None:
+        self._folder = folder
+        self._prices = prices
+        self._fsync = fsync
+        self._seen = Seen()
+        self._plain = Plain(folder, prices)
+        self._lake: CallStore | None = None
+
+    @property
+    def lake(self) -> CallStore:
+        """The whole store, opened at first use."""
+        if self._lake is None:
+            from tallybook.store.lake.store import LakeStore  # here, because importing DuckDB takes 50 ms
+
+            self._lake = LakeStore(self._folder, self._prices, fsync=self._fsync)
+        return self._lake
+
+    def _try(self, work: Callable[[Snapshot], T]) -> T:
+        """Do `work` on the folder as it is now. Raises Refused when the lake must be asked."""
+        if self._lake is not None:
+            raise Refused
+        for _ in range(_TRIES):
+            try:
+                return work(snapshot(self._folder, self._seen))
+            except FileNotFoundError:  # A segment was sealed meanwhile.
+                continue
+        raise Refused
+
+    def _all_hot(self, snap: Snapshot, kinds: Sequence[FileKind], since_us: int | None, until_us: int | None) -> None:
+        """Raise Refused when something of these kinds in the span is sealed, or was and is removed."""
+        if any(snap.manifest.of(kind, since_us, until_us) for kind in kinds) or _was_removed(
+            snap.manifest, since_us, until_us
+        ):
+            raise Refused
+
+    def append(self, calls: Sequence[Call], steps: Sequence[Step] = ()) -> Appended:
+        """See `CallStore.append`."""
+        return self.lake.append(calls, steps)
+
+    def ask(self, question: Question) -> Answer:
+        """See `CallStore.ask`."""
+        question = checked_question(question)
+
+        def work(snap: Snapshot) -> Answer:
+            if question.source == "tool_calls":
+                self._all_hot(snap, ("calls", "tools", "steps"), None, None)
+                return self._plain.with_steps(snap).ask(question)
+            self._all_hot(snap, ("calls",), question.since_us, question.until_us)
+            return self._plain.calls(snap).ask(question)
+
+        try:
+            return self._try(work)
+        except Refused:
+            return self.lake.ask(question)
+
+    def call(self, call_id: str) -> Call | None:
+        """See `CallStore.call`."""
+
+        def work(snap: Snapshot) -> Call | None:
+            self._all_hot(snap, ("calls",), None, None)
+            return self._plain.calls(snap).call(call_id)
+
+        try:
+            return self._try(work)
+        except Refused:
+            return self.lake.call(call_id)
+
+    def calls(
+        self,
+        filters: Sequence[Filter] = (),
+        *,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        limit: int = 50,
+        before: tuple[int, str] | None = None,
+        oldest_first: bool = False,
+    ) -> list[Call]:
+        """See `CallStore.calls`."""
+        filters = checked_filters(filters)
+
+        def work(snap: Snapshot) -> list[Call]:
+            def found(since_us: int | None) -> list[Call]:
+                return self._plain.calls(snap).calls(
+                    filters, since_us=since_us, until_us=until_us, limit=limit, before=before, oldest_first=oldest_first
+                )
+
+            if not oldest_first:
+                # What is newer than all that is sealed comes first, whatever lies behind it.
+                newest_us = max((file.max_us for file in snap.manifest.files if file.kind == "calls"), default=-1)
+                newer = found(max(since_us or 0, newest_us + 1))
+                if len(newer) == limit:
+                    return newer
+            self._all_hot(snap, ("calls",), since_us, until_us)
+            return found(since_us)
+
+        try:
+            return self._try(work)
+        except Refused:
+            return self.lake.calls(
+                filters, since_us=since_us, until_us=until_us, limit=limit, before=before, oldest_first=oldest_first
+            )
+
+    def scan(
+        self, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
+    ) -> Iterator[list[Call]]:
+        """See `CallStore.scan`."""
+
+        def work(snap: Snapshot) -> MemoryStore:
+            self._all_hot(snap, ("calls",), since_us, until_us)
+            return self._plain.calls(snap)
+
+        store: CallStore
+        try:
+            store = self._try(work)
+        except Refused:
+            store = self.lake
+        return store.scan(filters, since_us=since_us, until_us=until_us)
+
+    def run_calls(self, run_id: str) -> tuple[list[Call], list[Step]]:
+        """See `CallStore.run_calls`."""
+
+        def work(snap: Snapshot) -> tuple[list[Call], list[Step]]:
+            self._all_hot(snap, ("calls", "steps"), None, None)
+            return self._plain.with_steps(snap).run_calls(run_id)
+
+        try:
+            return self._try(work)
+        except Refused:
+            return self.lake.run_calls(run_id)
+
+    def runs(
+        self,
+        filters: Sequence[Filter] = (),
+        *,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        limit: int = 50,
+        before: tuple[int, str] | None = None,
+    ) -> list[Run]:
+        """See `CallStore.runs`."""
+
+        def work(snap: Snapshot) -> list[Run]:
+            self._all_hot(snap, ("calls", "steps", "summary_runs"), None, None)
+            return self._plain.with_steps(snap).runs(
+                filters, since_us=since_us, until_us=until_us, limit=limit, before=before
+            )
+
+        try:
+            return self._try(work)
+        except Refused:
+            return self.lake.runs(filters, since_us=since_us, until_us=until_us, limit=limit, before=before)
+
+    def body(self, call_id: str) -> dict[str, Any] | None:
+        """See `CallStore.body`. Without DuckDB only where no body is kept at all."""
+
+        def work(snap: Snapshot) -> None:
+            self._all_hot(snap, ("prompts", "responses"), None, None)
+            if snap.problem is not None or snap.hot.get("prompts") or snap.hot.get("responses"):
+                raise Refused
+
+        try:
+            return self._try(work)
+        except Refused:
+            return self.lake.body(call_id)
+
+    def sql(self, text: str, *, limit: int | None = None) -> Answer:
+        """See `CallStore.sql`."""
+        return self.lake.sql(text, limit=limit)
+
+    def export_parquet(
+        self, path: str, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
+    ) -> int:
+        """See `CallStore.export_parquet`."""
+        return self.lake.export_parquet(path, filters, since_us=since_us, until_us=until_us)
+
+    def warnings(self) -> list[Warned]:
+        """See `CallStore.warnings`. Hot lines that plain Python reads have nothing to warn of."""
+
+        def work(snap: Snapshot) -> list[Warned]:
+            self._plain.calls(snap)
+            return [Warned(one.path, one.offset, one.reason) for one in snap.manifest.damaged]
+
+        try:
+            return self._try(work)
+        except Refused:
+            return self.lake.warnings()
+
+    def close(self) -> None:
+        """See `CallStore.close`."""
+        if self._lake is not None:
+            self._lake.close()
+
+
+def _was_removed(manifest: Manifest, since_us: int | None, until_us: int | None) -> bool:
+    """Whether the span touches a day whose calls retention has removed."""
+    removed = set(manifest.removed)
+    return bool(removed) and any(
+        file.day in removed
+        for file in manifest.files
+        if (since_us is None or file.min_us // _DAY_US * _DAY_US + _DAY_US > since_us)
+        and (until_us is None or file.min_us // _DAY_US * _DAY_US < until_us)
+    )
