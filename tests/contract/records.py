@@ -62,7 +62,26 @@ def random_rate(r: random.Random, number: int) -> Rate:
         is_free=r.random() < 0.1,
         estimated=maybe('by the "hour", roughly', 0.2),
         lacking=r.choice([(), (), ("input_audio", "reasoning")]),
+        cache_read_audio_picousd=maybe(77_777),
+        cache_read_image_picousd=maybe(8),
+        tools_once=r.choice([(), ("web_search",)]),
+        units_attousd=maybe({"audio_ms": 100_000_000_000, "images": 40_000_000_000_000_001}) or {},
+        units_instead=r.random() < 0.2,
+        **random_hours(r),
     )
+
+
+def random_hours(r: random.Random) -> dict[str, object]:
+    """Hours and days of a rate, mostly all of them; one calendar for all."""
+    if r.random() < 0.7:
+        return {}
+    start, end = sorted(r.sample(range(1441), 2))
+    return {
+        "from_minute": start,
+        "to_minute": end,
+        "days": r.choice(["", "work", "rest"]),
+        "holidays": (START_US // DAY_US + 1, START_US // DAY_US + 2),
+    }
 
 
 def random_usage(r: random.Random) -> Usage:
@@ -74,7 +93,18 @@ def random_usage(r: random.Random) -> Usage:
         output_tokens=maybe(r.randrange(0, 800), 0.8),
         **{part: maybe(r.randrange(0, 300), 0.2) for part in PARTS},
         requests=maybe({"web_search": r.randrange(3), "other": r.randrange(2)}, 0.1) or {},
-        quantities=maybe({"images": 2}, 0.05) or {},
+        quantities=maybe(
+            r.choice(
+                [
+                    {"images": 2},
+                    {"audio_ms": 90_001, "pages": 0},
+                    {"pages": 3, "cache_read_audio_tokens": 40},
+                    {"cache_read_audio_tokens": 7, "cache_read_image_tokens": 300},
+                ]
+            ),
+            0.15,
+        )
+        or {},
     )
 
 
@@ -146,7 +176,9 @@ def random_call(r: random.Random, number: int, days: float = 5) -> Call:
         prompt_chars=maybe(r.randrange(10**5)),
         response_chars=maybe(r.randrange(10**5)),
         prompt_preview=maybe("Hello, ...", 0.1),
-        flags=r.choice([(), (), (), ("usage_estimated",)]),
+        flags=r.choice(
+            [(), (), (), ("usage_estimated",), ("inference_geo:us",), ("unknown:gpu_hours", "usage_estimated")]
+        ),
     )
 
 

@@ -225,8 +225,8 @@ def test_a_rate_holds_from_its_first_moment_until_before_its_last(at: int, price
 
 def test_the_price_goes_by_the_model_that_answered() -> None:
     asked = Call(call_id="c", started_at_us=0, provider="openai", model="gpt-4o", response_model="gpt-4o-2024-08-06")
-    assert key_of(asked) == Key("openai", "gpt-4o-2024-08-06", None, False)
-    assert key_of(msgspec.structs.replace(asked, response_model=None)).model == "gpt-4o"
+    assert key_of(asked) == Key("openai", "gpt-4o-2024-08-06", None, False, deployment="gpt-4o")
+    assert key_of(msgspec.structs.replace(asked, response_model=None)) == Key("openai", "gpt-4o")
 
 
 def test_the_parts_are_never_negative_and_add_up_to_the_total_for_any_usage() -> None:

@@ -146,8 +146,8 @@ def test_a_part_without_a_price_in_the_row_makes_the_call_partial(tmp_path: Path
     ("text", "said"),
     [
         ("[[price]", "line 1"),
-        ("a = 1", "only [[price]] tables"),
-        ("price = 3", "only [[price]] tables"),
+        ("a = 1", "only [[price]] rows"),
+        ("price = 3", "only [[price]] rows"),
         ('[[price]]\nprovider = "p"\ninput = 1', "price 1: model must be given"),
         ('[[price]]\nprovider = "p"\nmodel = "m"', "price 1: a row needs a price"),
         ('[[price]]\nprovider = "p"\nmodel = "m"\ninput = "1"', "price 1: input must be a number"),

@@ -1,4 +1,6 @@
-"""The price book: what a model cost at a time, by key, from the user's own prices and the list's.
+"""The price book: what a model cost at a time, by key: the user's own prices, then our overlay, then the list.
+
+A mistake in a row of the user's file leaves the other rows in force; it stands in `faults`, which `doctor` tells.
 
 Warm look-ups read one small file and import nothing: the price list (`genai-prices`, which brings pydantic and an
 HTTP client) is loaded only for a key that was never asked before under the installed version of the list. There is no
@@ -14,14 +16,16 @@ from pathlib import Path
 
 import msgspec
 
-from tallybook.prices import naming
+from tallybook.model.errors import SettingError
+from tallybook.prices import facts, naming
 from tallybook.prices.base import Key, Rate
+from tallybook.prices.row import Row
 from tallybook.version import __version__
 
 CACHE_NAME = "prices-cache.json"
 PRICES_NAME = "prices.toml"
 
-_RULES = 2
+_RULES = 3
 """Raised when this package's reading of the list changes, so that older caches are dropped."""
 
 _CACHED_KEYS_MAX = 4_096
@@ -51,37 +55,84 @@ class PriceBook:
             self._prices_path = cache_dir / PRICES_NAME
         self._version: str | None = None
         self._known: dict[str, tuple[Rate, ...]] = {}
+        self._rows: tuple[Row, ...] | None = None
+        self._faults: tuple[SettingError, ...] = ()
+
+    @property
+    def faults(self) -> tuple[SettingError, ...]:
+        """What is wrong in the user's file, row by row. Raises SettingError when it cannot be read at all."""
+        self._own()
+        return self._faults
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Which rare parts of a key prices depend on: those that the user's rows name, and the endpoint."""
+        found = {"base_url"}
+        for row in self._own():
+            found.update(name for name in ("deployment", "project") if getattr(row, name) is not None)
+        return frozenset(found)
 
     def rates(self, keys: Sequence[Key]) -> dict[Key, tuple[Rate, ...]]:
         """All dated rates of each key, those of the user before those of the list; empty for an unknown model.
 
-        Raises SettingError when the user's price file cannot be read.
+        Raises SettingError when the user's price file cannot be read at all.
         """
         if self._version is None:
             self._version, self._known = self._load()
-        names = {key: _name(key) for key in keys}
+        needs = self.needs
+        narrow = {key: self._narrowed(key, needs) for key in keys}
+        names = {key: _name(own) for key, own in narrow.items()}
         missing = [key for key, name in names.items() if name not in self._known]
         if missing:
             for key in missing:
-                self._known[names[key]] = self._resolve(key)
+                self._known[names[key]] = self._resolve(narrow[key])
             self._save()
         return {key: self._known[name] for key, name in names.items()}
 
+    def _narrowed(self, key: Key, needs: frozenset[str]) -> Key:
+        """The key without what no price depends on: endpoints become facts unless the user's rows name them."""
+        if key.base_url is None and key.deployment is None and key.project is None and not key.facts:
+            return key
+        told = tuple([f"{name}:{value}" for name, value in sorted(facts.of(key).items()) if name != "surface"])
+        is_host_named = any(row.base_url is not None for row in self._own())
+        return key._replace(
+            facts=told,
+            base_url=key.base_url if is_host_named else None,
+            deployment=key.deployment if "deployment" in needs else None,
+            project=key.project if "project" in needs else None,
+        )
+
+    def _own(self) -> tuple[Row, ...]:
+        """The rows of the user's file, read once."""
+        if self._rows is None:
+            if self._prices_path is None:
+                self._rows = ()
+            else:
+                from tallybook.prices import override  # here, because most have no file of their own prices
+
+                found = override.load(self._prices_path)
+                self._rows, self._faults = found.rows, found.faults
+        return self._rows
+
     def _resolve(self, key: Key) -> tuple[Rate, ...]:
+        from tallybook.prices import override
+
+        told = facts.of(key)
         if naming.is_free(key.provider, key.model):
-            listed: tuple[Rate, ...] = (Rate(is_free=True, price=f"free: {key.provider}/{key.model}"),)
+            rates: tuple[Rate, ...] = (Rate(is_free=True, price=f"free: {key.provider}/{key.model}"),)
         else:
+            from tallybook.prices import overlay
             from tallybook.prices.listed import rates_of  # here, because its first look-up loads the price list
 
-            listed = rates_of(key)
-        if self._prices_path is None:
-            return listed
-        from tallybook.prices import override  # here, because most have no file of their own prices
-
-        return override.applied(override.read(self._prices_path), key, listed)
+            plain = key._replace(service_tier=None, is_batch=False)
+            is_tiered = naming.tier(key.service_tier, key.is_batch) is not None
+            rates = overlay.overlaid(key, told, rates_of(plain), rates_of(key) if is_tiered else None)
+        own = self._own()
+        return override.applied(own, key, rates, told) if own else rates
 
     def _load(self) -> tuple[str, dict[str, tuple[Rate, ...]]]:
-        version = f"{__version__} {_RULES} {_list_stamp()} {_stamp(self._prices_path)}"
+        overlay = Path(__file__).with_name("overlay.toml")
+        version = f"{__version__} {_RULES} {_list_stamp()} {_stamp(overlay)} {_stamp(self._prices_path)}"
         if self._cache_path is None:
             return version, {}
         try:
@@ -104,7 +155,9 @@ class PriceBook:
 
 
 def _name(key: Key) -> str:
-    return "\x1f".join((key.provider, key.model, key.service_tier or "", "batch" if key.is_batch else ""))
+    parts = (key.base_url or "", key.deployment or "", key.project or "", *key.facts)
+    rare = ("\x1e".join(parts),) if any(parts) else ()
+    return "\x1f".join((key.provider, key.model, key.service_tier or "", "batch" if key.is_batch else "", *rare))
 
 
 def _stamp(path: Path | None) -> str:

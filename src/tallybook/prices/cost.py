@@ -5,25 +5,32 @@ The lake renders the same rules in SQL; both must agree to the last nano-USD. Th
 1. A cost stated by the provider or the caller (`status` reported) is kept as it is. A request that the provider
    answered with an HTTP error, and without usage, was not billed: `free`, 0, `not_billed` (providers bill what they
    process; a 429 or 529 is turned away before that).
-2. The rate in force is that with `since_us <= started_at_us < until_us` and the highest `above_input_tokens`
-   below the call's input (`input_tokens > above_input_tokens`; 0 always matches, and an unknown input counts as 0).
+2. The rate in force is that with `since_us <= started_at_us < until_us`, on whose days and in whose hours (UTC) the
+   call started, and with the highest `above_input_tokens` below the call's input (`input_tokens >
+   above_input_tokens`; 0 always matches, and an unknown input counts as 0).
 3. A free rate costs 0: `free`.
-4. Input and output both unknown, and no fee per request: `unpriced`, `usage_missing`.
+4. Input and output both unknown, no fee per request, and no unit with a price: `unpriced`, `usage_missing`, or
+   `no_price_for:` the units that were told.
 5. No rate in force: `unpriced`, `unknown_model`.
 6. A side with tokens but without a base price: `unpriced`, `no_price_for:input` or `no_price_for:output`.
 7. Otherwise tokens times prices in pico-USD, summed, and rounded once:
 
    - cache reads and 5-minute writes at their own price, else at the input's; 1-hour writes at their own price,
      else at that of 5-minute writes, else at the input's;
-   - input audio and images at their own price; where they have none they are ordinary input;
+   - input audio and images at their own price; where they have none they are ordinary input. Where it is told how
+     many of them were cached (`quantities`: `cache_read_audio_tokens`, `cache_read_image_tokens`), those are cache
+     reads at their own price, else at that of any cache read;
    - what is left of the input (total - reads - writes - modalities with an own price, at least 0) at the input's price;
    - reasoning, output audio and output images likewise within the output.
 
-   `total = round(pico sum) + tools + request fee`. The parts are differences of rounded running sums (input, then
-   cache reads, writes, output), so that none is negative and together they are the total exactly; the fee of the
-   request is counted with the tools.
+   `total = round(pico sum) + tools + request fee + round(units)`. Units are what is no token: seconds of audio,
+   characters, pages, images, searches. A rate whose units stand in for tokens (`units_instead`) bills them only where
+   no tokens were told. Tools in `tools_once` are billed once, however often they were used. The parts are differences
+   of rounded running sums (input, then cache reads, writes, output), so that none is negative and together they are
+   the total exactly; the fee of the request and the units are counted with the tools.
 
-The status is `partial` where something used has no price of its own (`Rate.lacking`, or a tool without a fee) or one
+The status is `partial` where something used has no price of its own (`Rate.lacking`, a tool without a fee, a unit of
+`BILLED_UNITS` without a price), where something was used that is not understood (a flag `unknown:…`), or where one
 side's tokens are unknown though the side is charged; else `estimated` where tokens or price are only estimates; else
 `priced`. This module has no clock, no prices of its own and no I/O.
 """
@@ -36,7 +43,8 @@ from typing import NamedTuple
 from tallybook.model.call import Call, Cost
 from tallybook.model.money import nano_from_pico
 from tallybook.model.usage import Usage
-from tallybook.prices.base import Key, Rate
+from tallybook.prices import facts
+from tallybook.prices.base import DAY_MINUTES, Key, Rate
 
 USAGE_MISSING = "usage_missing"
 UNKNOWN_MODEL = "unknown_model"
@@ -51,6 +59,17 @@ USAGE_ESTIMATED = "usage_estimated"
 """Also the flag on a call whose tokens were estimated."""
 CACHE_BY_MODALITY_UNKNOWN = "cache_by_modality_unknown"
 """Cached tokens and separately priced audio or images in one call: which of them were cached is not told."""
+USED_BUT_UNKNOWN = "unknown:"
+"""Start of a flag, and of the reason: something was used that we do not know how to price."""
+
+CACHED_AUDIO = "cache_read_audio_tokens"
+CACHED_IMAGE = "cache_read_image_tokens"
+BILLED_UNITS = ("annotated_pages", "audio_ms", "pages", "search_units")
+"""Units that are never just informative: without a price a call that has them is partial. The characters of a speech
+request and the images that came with billed tokens are."""
+
+_MINUTE_US = 60_000_000
+_DAY_US = 86_400_000_000
 
 
 class Effective(NamedTuple):
@@ -69,6 +88,8 @@ class Effective(NamedTuple):
     reasoning: int | None
     output_audio: int | None
     output_image: int | None
+    cache_read_audio: int
+    cache_read_image: int
 
 
 def _first(*prices: int | None) -> int:
@@ -78,10 +99,11 @@ def _first(*prices: int | None) -> int:
 def effective(rate: Rate) -> Effective:
     """The prices of `rate` after its fall-backs (rule 7)."""
     base = rate.input_picousd
+    read = _first(rate.cache_read_picousd, base)
     return Effective(
         base,
         rate.output_picousd,
-        _first(rate.cache_read_picousd, base),
+        read,
         _first(rate.cache_write_5m_picousd, base),
         _first(rate.cache_write_1h_picousd, rate.cache_write_5m_picousd, base),
         rate.input_audio_picousd,
@@ -89,12 +111,18 @@ def effective(rate: Rate) -> Effective:
         rate.reasoning_picousd,
         rate.output_audio_picousd,
         rate.output_image_picousd,
+        _first(rate.cache_read_audio_picousd, read),
+        _first(rate.cache_read_image_picousd, read),
     )
 
 
 def key_of(call: Call) -> Key:
     """What the price of a call depends on: the model that answered where known, else the one asked for."""
-    return Key(call.provider, call.response_model or call.model or "", call.service_tier, call.is_batch)
+    model = call.response_model or call.model or ""
+    return Key(
+        call.provider, model, call.service_tier, call.is_batch, facts.flagged(call.flags) if call.flags else (),
+        call.base_url, call.model if call.model != model else None, call.project,
+    )  # fmt: skip
 
 
 def rate_at(rates: Sequence[Rate], started_at_us: int, input_tokens: int | None) -> Rate | None:
@@ -108,9 +136,22 @@ def rate_at(rates: Sequence[Rate], started_at_us: int, input_tokens: int | None)
             continue
         if rate.above_input_tokens and size <= rate.above_input_tokens:
             continue
+        if (rate.days or rate.from_minute or rate.to_minute != DAY_MINUTES) and not _in_hours(rate, started_at_us):
+            continue
         if found is None or rate.above_input_tokens > found.above_input_tokens:
             found = rate
     return found
+
+
+def _in_hours(rate: Rate, started_at_us: int) -> bool:
+    if not rate.from_minute <= started_at_us // _MINUTE_US % DAY_MINUTES < rate.to_minute:
+        return False
+    return not rate.days or (rate.days == "work") == is_working(started_at_us // _DAY_US, rate.holidays)
+
+
+def is_working(day: int, holidays: Sequence[int]) -> bool:
+    """Whether a day since 1970 is Monday to Friday and no holiday. Day 0 was a Thursday."""
+    return (day + 3) % 7 < 5 and day not in holidays
 
 
 def cost_of(call: Call, rates: Sequence[Rate]) -> Cost:
@@ -129,8 +170,12 @@ def cost_of(call: Call, rates: Sequence[Rate]) -> Cost:
             status="free", total_nanousd=0, input_nanousd=0, cache_read_nanousd=0, cache_write_nanousd=0,
             output_nanousd=0, tools_nanousd=0, price=rate.price,
         )  # fmt: skip
-    if use.input_tokens is None and use.output_tokens is None and (rate is None or not rate.request_nanousd):
-        return Cost(reasons=(USAGE_MISSING,))
+    if use.input_tokens is None and use.output_tokens is None:
+        units = [name for name, count in use.quantities.items() if count] if use.quantities else []
+        if not units and (rate is None or not rate.request_nanousd):
+            return Cost(reasons=(USAGE_MISSING,))
+        if rate is not None and not rate.request_nanousd and not any(name in rate.units_attousd for name in units):
+            return Cost(price=rate.price, reasons=tuple([NO_PRICE_FOR + name for name in units]))
     if rate is None:
         return Cost(reasons=(UNKNOWN_MODEL,))
     missing = _missing_sides(use, rate)
@@ -161,23 +206,7 @@ def _missing_sides(use: Usage, rate: Rate) -> tuple[str, ...]:
 def _priced(call: Call, rate: Rate) -> Cost:
     use, price = call.usage, effective(rate)
     doubts: list[str] = []
-
-    read = (use.cache_read_tokens or 0) * price.cache_read
-    written_tokens = (use.cache_write_5m_tokens or 0) + (use.cache_write_1h_tokens or 0)
-    written = (use.cache_write_5m_tokens or 0) * price.cache_write_5m
-    written += (use.cache_write_1h_tokens or 0) * price.cache_write_1h
-    apart, fresh = _own(
-        (use.input_audio_tokens, price.input_audio),
-        (use.input_image_tokens, price.input_image),
-    )
-    cached_tokens = (use.cache_read_tokens or 0) + written_tokens
-    rest = (use.input_tokens or 0) - cached_tokens - apart
-    if rest < 0:
-        doubts.append(PARTS_EXCEED_INPUT)
-    if apart and cached_tokens:
-        doubts.append(CACHE_BY_MODALITY_UNKNOWN)
-    fresh += max(rest, 0) * (price.input or 0)
-
+    fresh, read, written = _input_amounts(use, price, doubts)
     apart, out = _own(
         (use.reasoning_tokens, price.reasoning),
         (use.output_audio_tokens, price.output_audio),
@@ -190,23 +219,58 @@ def _priced(call: Call, rate: Rate) -> Cost:
 
     if USAGE_ESTIMATED in call.flags:
         doubts.append(USAGE_ESTIMATED)
-    if rate.estimated is not None:
-        doubts.append(rate.estimated)
-    lacks = _lacks(use, rate)
-    tools = rate.request_nanousd + sum(rate.tools_nanousd.get(kind, 0) * count for kind, count in use.requests.items())
+    doubts.extend(rate.doubts)
+    lacks = (*_lacks(use, rate), *[flag for flag in call.flags if flag.startswith(USED_BUT_UNKNOWN)])
+    fees = rate.request_nanousd + _units(use, rate)
+    for kind, count in use.requests.items():
+        fees += rate.tools_nanousd.get(kind, 0) * (min(count, 1) if kind in rate.tools_once else count)
     sums = [nano_from_pico(amount) for amount in (fresh, fresh + read, fresh + read + written)]
     total = nano_from_pico(fresh + read + written + out)
     return Cost(
         status="partial" if lacks else "estimated" if doubts else "priced",
-        total_nanousd=total + tools,
+        total_nanousd=total + fees,
         input_nanousd=sums[0],
         cache_read_nanousd=sums[1] - sums[0],
         cache_write_nanousd=sums[2] - sums[1],
         output_nanousd=total - sums[2],
-        tools_nanousd=tools,
+        tools_nanousd=fees,
         price=rate.price,
         reasons=(*lacks, *doubts),
     )
+
+
+def _input_amounts(use: Usage, price: Effective, doubts: list[str]) -> tuple[int, int, int]:
+    """Pico-USD of what was neither cached nor written, of cache reads, and of cache writes."""
+    audio, image = use.input_audio_tokens or 0, use.input_image_tokens or 0
+    cached_audio, cached_image = use.quantities.get(CACHED_AUDIO, 0), use.quantities.get(CACHED_IMAGE, 0)
+    reads = use.cache_read_tokens or 0
+    read = (reads - cached_audio - cached_image) * price.cache_read
+    read += cached_audio * price.cache_read_audio + cached_image * price.cache_read_image
+    written = (use.cache_write_5m_tokens or 0) * price.cache_write_5m
+    written += (use.cache_write_1h_tokens or 0) * price.cache_write_1h
+    apart, fresh = _own(
+        (max(audio - cached_audio, 0), price.input_audio),
+        (max(image - cached_image, 0), price.input_image),
+    )
+    cached = reads + (use.cache_write_5m_tokens or 0) + (use.cache_write_1h_tokens or 0)
+    rest = (use.input_tokens or 0) - cached - apart
+    if rest < 0 or reads < cached_audio + cached_image:
+        doubts.append(PARTS_EXCEED_INPUT)
+    if apart and cached and not (cached_audio or cached_image):
+        doubts.append(CACHE_BY_MODALITY_UNKNOWN)
+    return fresh + max(rest, 0) * (price.input or 0), max(read, 0), written
+
+
+def _units(use: Usage, rate: Rate) -> int:
+    """Nano-USD of what is no token."""
+    if not use.quantities or not rate.units_attousd or not _bills_units(use, rate):
+        return 0
+    amount = sum([rate.units_attousd.get(name, 0) * count for name, count in use.quantities.items()])
+    return (amount + 500_000_000) // 1_000_000_000
+
+
+def _bills_units(use: Usage, rate: Rate) -> bool:
+    return not rate.units_instead or (use.input_tokens is None and use.output_tokens is None)
 
 
 def _own(*parts: tuple[int | None, int | None]) -> tuple[int, int]:
@@ -223,6 +287,12 @@ def _lacks(use: Usage, rate: Rate) -> tuple[str, ...]:
     """Reasons for which the amount does not cover the whole call."""
     found = [NO_PRICE_FOR + part for part in rate.lacking if getattr(use, part + "_tokens")]
     found += [NO_PRICE_FOR + kind for kind, count in use.requests.items() if count and kind not in rate.tools_nanousd]
+    if use.quantities and not rate.units_instead:
+        found += [
+            NO_PRICE_FOR + unit for unit in BILLED_UNITS if use.quantities.get(unit) and unit not in rate.units_attousd
+        ]
+    if rate.units_instead and use.input_tokens is None and use.output_tokens is None:
+        return tuple(found)
     if use.input_tokens is None and rate.input_picousd:
         found.append(INPUT_UNKNOWN)
     if use.output_tokens is None and rate.output_picousd:

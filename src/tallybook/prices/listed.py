@@ -23,6 +23,7 @@ import msgspec
 from tallybook.model.money import nanousd, picousd_per_token
 from tallybook.prices import naming
 from tallybook.prices.base import Key, Rate
+from tallybook.prices.row import unit_attousd
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider
@@ -38,8 +39,18 @@ _TOKEN_FIELDS = {
     "output_audio_mtok": "output_audio_picousd",
     "output_image_mtok": "output_image_picousd",
     "output_reasoning_mtok": "reasoning_picousd",
+    "cache_audio_read_mtok": "cache_read_audio_picousd",
+    "cache_image_read_mtok": "cache_read_image_picousd",
 }
 _TOOL_FIELDS = {"web_searches_kcount": "web_search", "storage_searches_kcount": "file_search"}
+_UNIT_FIELDS = {
+    "input_audio_hours": ("audio_ms", 3_600_000), "audio_hours": ("audio_ms", 3_600_000),
+    "input_mchars": ("characters", 1_000_000), "input_document_kpages": ("pages", 1_000),
+    "input_annotated_document_kpages": ("annotated_pages", 1_000),
+}  # fmt: skip
+"""What is no token: our name of it, and how many of them the list's price is for."""
+_ONCE = ("gemini-1", "gemini-2")
+"""Models whose search fee is due for a grounded prompt, however many queries it took."""
 
 _FREE_TOOLS = {
     "anthropic": ("web_fetch", "tool_search", "code_execution"),
@@ -133,7 +144,7 @@ def _find_at(provider: Provider, model: str) -> Found | None:
 def _match(provider: Provider, model: str) -> ModelInfo | None:
     """The list's own strict matching, less its hits that are none."""
     info = provider.find_model(model)
-    if info is None or not any(_tables(info)):
+    if info is None or not any(_has_price(table) for table in _tables(info)):
         return None  # Trap 4: 179 models stand there with an empty table, which would come out as 0.
     if model.lower().startswith("ft:") and not info.id.startswith("ft:"):
         return None  # A fine-tuned model costs more than its base, which some patterns match.
@@ -151,6 +162,8 @@ def _doubts(provider: Provider, info: ModelInfo, model: str) -> tuple[str, ...]:
         found.append("route_unknown")  # The host that served it sets the price; OpenRouter states the cost itself.
     if provider.id == "perplexity" and any("requests_kcount" in table for table in _tables(info)):
         found.append("search_context_size_unknown")  # The list has the fee of the largest search context only.
+    if any("output_citation_mtok" in table for table in _tables(info)):
+        found.append("citation_tokens_unknown")  # Billed apart, and not told in a usage of ours.
     if provider.id == "aws" and info.id.startswith("regional.") and not _GEOGRAPHY.search(model.lower()):
         everywhere = "global." + info.id.removeprefix("regional.")
         if any(other.id == everywhere for other in provider.models):
@@ -205,6 +218,11 @@ def _fields(prices: ModelPrice) -> dict[str, Any]:
 
 def _tables(model: ModelInfo) -> list[dict[str, Any]]:
     return [_fields(row.prices) for row in _rows(model)]
+
+
+def _has_price(table: Mapping[str, Any]) -> bool:
+    """Whether a table has any price but 0: what is free is told by its name, never by a table of zeros."""
+    return any(not isinstance(value, Decimal) or value for value in table.values())
 
 
 def _hours(window: tuple[time, time]) -> float:
@@ -336,6 +354,10 @@ def _rate(
     rate = Rate(
         request_nanousd=nanousd(flat["requests_kcount"] / 1000) if "requests_kcount" in flat else 0,
         tools_nanousd=tools,
+        tools_once=("web_search",) if found.model.id.startswith(_ONCE) else (),
+        units_attousd={
+            name: unit_attousd(flat[theirs], count) for theirs, (name, count) in _UNIT_FIELDS.items() if theirs in flat
+        },
         since_us=scope[0],
         until_us=scope[1],
         above_input_tokens=scope[2],

@@ -1,21 +1,24 @@
 """Costs in SQL: the rules of `prices.cost`, for all calls of a table at once.
 
-The distinct keys of a batch are looked up once and laid out as cells (key by time span by input size), each with
-the one rate in force there; calls are joined to their cell and integers multiplied. A contract test holds this
+The distinct keys of a batch are looked up once and laid out as cells (key by time span by hours by input size), each
+with the one rate in force there; calls are joined to their cell and integers multiplied. A contract test holds this
 and the reference together to the last nano-USD.
+
+A price book says which of a key's rarer parts its prices depend on (`needs`); only those are told apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from itertools import pairwise, product
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from tallybook.model.usage import TOKEN_FIELDS
 from tallybook.prices import cost as rules
-from tallybook.prices.base import Key, Rate
+from tallybook.prices import facts
+from tallybook.prices.base import DAY_MINUTES, Key, Rate
 from tallybook.store.lake.engine import duckdb
 
 _FAR_US = 1 << 60
@@ -30,15 +33,34 @@ class Prices(Protocol):
         ...
 
 
+_MODEL = "coalesce(model, '') AS key_model"
+_FACTS = "CASE WHEN contains(flags, ':') THEN flags END AS key_facts"
+_RARE = {
+    "base_url": "base_url AS key_base_url",
+    "deployment": "CASE WHEN requested_model <> coalesce(model, '') THEN requested_model END AS key_deployment",
+    "project": "project AS key_project",
+}
+"""Parts of a key that most prices do not depend on, and how they follow from the columns of a call."""
+
+
 class Cell(NamedTuple):
-    """The rate in force for one key in [since, until) for inputs in (above, up_to]."""
+    """The rate in force for one key in [since, until), in certain hours, for inputs in (above, up_to]."""
 
     provider: str
     model: str
     service_tier: str | None
     is_batch: bool
+    facts: str | None
+    """Flags that state a fact, as the JSON text in the table."""
+    base_url: str | None
+    deployment: str | None
+    project: str | None
     since_us: int
     until_us: int
+    from_minute: int
+    to_minute: int
+    days: str
+    holidays: tuple[int, ...]
     above: int
     up_to: int
     input: int | None
@@ -51,8 +73,13 @@ class Cell(NamedTuple):
     reasoning: int | None
     output_audio: int | None
     output_image: int | None
+    cache_read_audio: int
+    cache_read_image: int
     request_nanousd: int
     tools: dict[str, int]
+    tools_once: tuple[str, ...]
+    units: dict[str, int]
+    units_instead: bool
     price: str
     is_free: bool
     estimated: str | None
@@ -60,33 +87,52 @@ class Cell(NamedTuple):
 
 
 _CELL_TYPES = (
-    '[{"provider":"VARCHAR","model":"VARCHAR","service_tier":"VARCHAR","is_batch":"BOOLEAN","since_us":"BIGINT",'
-    '"until_us":"BIGINT","above":"BIGINT","up_to":"BIGINT","input":"HUGEINT","output":"HUGEINT",'
+    '[{"provider":"VARCHAR","model":"VARCHAR","service_tier":"VARCHAR","is_batch":"BOOLEAN","facts":"VARCHAR",'
+    '"base_url":"VARCHAR","deployment":"VARCHAR","project":"VARCHAR","since_us":"BIGINT","until_us":"BIGINT",'
+    '"from_minute":"INTEGER","to_minute":"INTEGER","days":"VARCHAR","holidays":["INTEGER"],"above":"BIGINT","up_to":"BIGINT","input":"HUGEINT","output":"HUGEINT",'
     '"cache_read":"HUGEINT","cache_write_5m":"HUGEINT","cache_write_1h":"HUGEINT","input_audio":"HUGEINT",'
     '"input_image":"HUGEINT","reasoning":"HUGEINT","output_audio":"HUGEINT","output_image":"HUGEINT",'
-    '"request_nanousd":"BIGINT","tools":"MAP(VARCHAR,BIGINT)","price":"VARCHAR","is_free":"BOOLEAN",'
+    '"cache_read_audio":"HUGEINT","cache_read_image":"HUGEINT","request_nanousd":"BIGINT",'
+    '"tools":"MAP(VARCHAR,BIGINT)","tools_once":["VARCHAR"],"units":"MAP(VARCHAR,HUGEINT)","units_instead":"BOOLEAN","price":"VARCHAR","is_free":"BOOLEAN",'
     '"estimated":"VARCHAR","lacking":["VARCHAR"]}]'
 )
 
 
-def cells(key: Key, rates: Sequence[Rate]) -> list[Cell]:
-    """The rates of a key without overlaps: every call falls into at most one cell."""
+def cells(key: Key, rates: Sequence[Rate], told: str | None = None) -> list[Cell]:
+    """The rates of a key without overlaps: every call falls into at most one cell. `told`: its facts as JSON text."""
     times = sorted({-_FAR_US, _FAR_US, *(r.since_us for r in rates if r.since_us is not None),
                     *(r.until_us for r in rates if r.until_us is not None)})  # fmt: skip
     sizes = sorted({-_FAR_TOKENS, _FAR_TOKENS, *(r.above_input_tokens for r in rates if r.above_input_tokens)})
+    minutes = sorted({0, DAY_MINUTES, *(r.from_minute for r in rates), *(r.to_minute for r in rates)})
+    kinds = ("work", "rest") if any(r.days for r in rates) else ("",)
+    holidays = tuple(sorted({day for r in rates for day in r.holidays}))
+    name = (key.provider, key.model, key.service_tier, key.is_batch, told, key.base_url, key.deployment, key.project)
     found: list[Cell] = []
     for since, until in pairwise(times):
-        for above, up_to in pairwise(sizes):
-            rate = rules.rate_at(rates, since, up_to)
+        current = [r for r in rates if (r.since_us is None or r.since_us <= since) and (r.until_us or until) >= until]
+        for (start, end), kind, (above, up_to) in product(pairwise(minutes), kinds, pairwise(sizes)):
+            rate = _in_force(current, start, kind, up_to)
             if rate is None:
                 continue
-            found.append(
-                Cell(
-                    key.provider, key.model, key.service_tier, key.is_batch, since, until, above, up_to,
-                    *rules.effective(rate), rate.request_nanousd, rate.tools_nanousd, rate.price, rate.is_free,
-                    None if rate.estimated is None else _inside_json(rate.estimated), rate.lacking,
-                )
+            values: tuple[Any, ...] = (
+                *name, since, until, start, end, kind, holidays if kind else (), above, up_to, *rules.effective(rate),
+                rate.request_nanousd, rate.tools_nanousd, rate.tools_once, rate.units_attousd, rate.units_instead,
+                rate.price, rate.is_free, '","'.join(map(_inside_json, rate.doubts)) or None, rate.lacking,
             )  # fmt: skip
+            found.append(Cell(*values))
+    return found
+
+
+def _in_force(rates: Sequence[Rate], minute: int, kind: str, size: int) -> Rate | None:
+    """As `rules.rate_at`, of rates in force in the same time span."""
+    found: Rate | None = None
+    for rate in rates:
+        if not rate.from_minute <= minute < rate.to_minute or rate.days not in ("", kind):
+            continue
+        if rate.above_input_tokens and size <= rate.above_input_tokens:
+            continue
+        if found is None or rate.above_input_tokens > found.above_input_tokens:
+            found = rate
     return found
 
 
@@ -99,19 +145,28 @@ def load_cells(con: duckdb.DuckDBPyConnection, table: str, prices: Prices | None
     """Make the temporary table `cells` with the rates of all keys in `table`."""
     rows: list[dict[str, Any]] = []
     if prices is not None:
-        keys = [
-            Key(provider, model, tier, batch)
-            for provider, model, tier, batch in con.execute(
-                f"SELECT DISTINCT provider, coalesce(model, ''), service_tier, is_batch FROM {table}"
-                " WHERE stated_nanousd IS NULL"
-            ).fetchall()
-        ]
-        for key, rates in prices.rates(keys).items():
-            rows.extend(cell._asdict() for cell in cells(key, rates))
+        told: dict[Key, list[str | None]] = {}
+        needs = needed(prices)
+        rare = ", ".join(sql if name in needs else f"NULL AS {name}" for name, sql in _RARE.items())
+        for provider, model, tier, batch, flags, base_url, deployment, project in con.execute(
+            f"SELECT DISTINCT provider, {_MODEL}, service_tier, is_batch, {_FACTS}, {rare} FROM {table}"
+            " WHERE stated_nanousd IS NULL"
+        ).fetchall():
+            known = facts.flagged(msgspec.json.decode(flags)) if flags else ()
+            key = Key(provider, model, tier, batch, known, base_url, deployment, project)
+            told.setdefault(key, []).append(flags)
+        found = prices.rates(list(told))
+        for key, texts in told.items():
+            rows.extend(cell._asdict() for text in texts for cell in cells(key, found[key], text))
     con.execute(
         "CREATE OR REPLACE TEMP TABLE cells AS SELECT unnest(from_json(?, ?), max_depth := 2)",
         [msgspec.json.encode(rows).decode(), _CELL_TYPES],
     )
+
+
+def needed(prices: Prices | None) -> frozenset[str]:
+    """Which rare parts of a key the prices depend on; all where they do not say."""
+    return frozenset() if prices is None else frozenset(getattr(prices, "needs", _RARE))
 
 
 def _tokens(*names: str) -> str:
@@ -126,10 +181,36 @@ def _own(*names: str) -> tuple[str, str]:
 
 
 _REQUESTS = "map_entries(CAST(CAST(requests AS JSON) AS MAP(VARCHAR, BIGINT)))"
+_QUANTITIES = "map_entries(CAST(CAST(quantities AS JSON) AS MAP(VARCHAR, BIGINT)))"
+_UNTOLD = "(input_tokens IS NULL AND output_tokens IS NULL)"
+_UNITS = (
+    f"CASE WHEN quantities IS NULL OR (c.units_instead AND NOT {_UNTOLD}) THEN 0 ELSE (coalesce(list_sum("
+    f"list_transform({_QUANTITIES}, lambda e: coalesce(c.units[e.key], 0) * e.value)), 0) + 500000000) // 1000000000"
+    " END"
+)
 _TOOLS = (
     "c.request_nanousd + CASE WHEN requests IS NULL THEN 0 ELSE "
-    f"coalesce(list_sum(list_transform({_REQUESTS}, lambda e: coalesce(c.tools[e.key], 0) * e.value)), 0) END"
+    f"coalesce(list_sum(list_transform({_REQUESTS}, lambda e: coalesce(c.tools[e.key], 0) * "
+    f"CASE WHEN list_contains(c.tools_once, e.key) THEN least(e.value, 1) ELSE e.value END)), 0) END + {_UNITS}"
 )
+_UNITS_TOLD = (
+    "CASE WHEN quantities IS NULL THEN '' ELSE coalesce(list_aggregate(list_transform(list_filter("
+    f"{_QUANTITIES}, lambda e: e.value <> 0), lambda e: 'no_price_for:' || e.key), 'string_agg', '\",\"'), '') END"
+)
+_UNITS_PRICED = (
+    "CASE WHEN quantities IS NULL THEN false ELSE len(list_filter("
+    f"{_QUANTITIES}, lambda e: e.value <> 0 AND c.units[e.key] IS NOT NULL)) > 0 END"
+)
+_UNITS_LACKING = (
+    f"CASE WHEN quantities IS NULL OR c.units_instead THEN NULL ELSE nullif(list_aggregate(list_transform(list_filter("
+    f"[{', '.join(repr(unit) for unit in rules.BILLED_UNITS)}], lambda u: coalesce(CAST(CAST(quantities AS JSON)->>u "
+    "AS BIGINT), 0) <> 0 AND c.units[u] IS NULL), lambda u: 'no_price_for:' || u), 'string_agg', '\",\"'), '') END"
+)
+_UNKNOWN = (
+    "CASE WHEN contains(flags, '\"unknown:') THEN nullif(list_aggregate(list_filter(CAST(CAST(flags AS JSON) AS "
+    "VARCHAR[]), lambda f: starts_with(f, 'unknown:')), 'string_agg', '\",\"'), '') END"
+)
+_SPLIT = "CASE WHEN quantities IS NULL THEN 0 ELSE coalesce(CAST(CAST(quantities AS JSON)->>'{}' AS BIGINT), 0) END"
 _TOOLS_LACKING = (
     "CASE WHEN requests IS NULL THEN NULL ELSE nullif(list_aggregate(list_transform(list_filter("
     f"{_REQUESTS}, lambda e: e.value <> 0 AND c.tools[e.key] IS NULL), lambda e: 'no_price_for:' || e.key), "
@@ -150,44 +231,59 @@ _REFUSED = (
 )
 
 
-def _amounts_sql(table: str) -> str:
+def _amounts_sql(table: str, needs: Iterable[str]) -> str:
     """Calls with their cell, and the pico-USD and token sums that the rules speak of."""
-    in_tokens, in_amount = _own("input_audio", "input_image")
     out_tokens, out_amount = _own("reasoning", "output_audio", "output_image")
+    keys = ", ".join((_MODEL, _FACTS, *(_RARE[name] for name in sorted(needs))))
+    rare = "".join(f" AND c.{name} IS NOT DISTINCT FROM t.key_{name}" for name in sorted(needs))
+    fresh = {part: f"greatest(coalesce(input_{part}_tokens, 0) - cached_{part}, 0)" for part in ("audio", "image")}
     return f"""
 SELECT t.*, {_REFUSED} AS refused, CASE WHEN refused THEN NULL ELSE c.price END AS price_text,
     coalesce(c.is_free, false) OR refused AS is_free, c.request_nanousd, c.estimated, c.input AS base_in,
     c.output AS base_out, c.provider IS NOT NULL AS found,
+    {_SPLIT.format(rules.CACHED_AUDIO)} AS cached_audio, {_SPLIT.format(rules.CACHED_IMAGE)} AS cached_image,
+    coalesce(cache_read_tokens, 0) - cached_audio - cached_image AS read_rest,
     {_tokens("cache_read", "cache_write_5m", "cache_write_1h")} AS cached_tokens,
-    {in_tokens} AS in_apart, {out_tokens} AS out_apart,
+    CASE WHEN c.input_audio IS NULL THEN 0 ELSE {fresh["audio"]} END
+        + CASE WHEN c.input_image IS NULL THEN 0 ELSE {fresh["image"]} END AS in_apart, {out_tokens} AS out_apart,
     coalesce(input_tokens, 0) - cached_tokens - in_apart AS in_rest, coalesce(output_tokens, 0) - out_apart AS out_rest,
-    {in_amount} + greatest(in_rest, 0) * coalesce(c.input, 0) AS fresh,
-    coalesce(cache_read_tokens, 0) * c.cache_read AS read_amount,
+    coalesce({fresh["audio"]} * c.input_audio, 0) + coalesce({fresh["image"]} * c.input_image, 0)
+        + greatest(in_rest, 0) * coalesce(c.input, 0) AS fresh,
+    greatest(read_rest * c.cache_read + cached_audio * c.cache_read_audio + cached_image * c.cache_read_image, 0)
+        AS read_amount,
     coalesce(cache_write_5m_tokens, 0) * c.cache_write_5m + coalesce(cache_write_1h_tokens, 0) * c.cache_write_1h
         AS write_amount,
     {out_amount} + greatest(out_rest, 0) * coalesce(c.output, 0) AS out_amount,
-    {_TOOLS} AS tools_amount,
-    concat_ws('","', {_PARTS_LACKING}, {_TOOLS_LACKING},
-        CASE WHEN input_tokens IS NULL AND c.input <> 0 THEN 'input_tokens_unknown' END,
-        CASE WHEN output_tokens IS NULL AND c.output <> 0 THEN 'output_tokens_unknown' END) AS lacks
-FROM {table} t LEFT JOIN cells c ON c.provider = t.provider AND c.model = coalesce(t.model, '')
+    {_TOOLS} AS tools_amount, {_UNITS_TOLD} AS units_told, {_UNITS_PRICED} AS units_priced,
+    coalesce(c.units_instead, false) AND {_UNTOLD} AS instead,
+    concat_ws('","', {_PARTS_LACKING}, {_TOOLS_LACKING}, {_UNITS_LACKING},
+        CASE WHEN input_tokens IS NULL AND c.input <> 0 AND NOT instead THEN 'input_tokens_unknown' END,
+        CASE WHEN output_tokens IS NULL AND c.output <> 0 AND NOT instead THEN 'output_tokens_unknown' END, {_UNKNOWN})
+        AS lacks
+FROM (SELECT *, epoch_us(started_at) AS at_us, at_us // 60000000 % 1440 AS at_minute, {keys} FROM {table}) t
+LEFT JOIN cells c ON c.provider = t.provider AND c.model = key_model
     AND c.service_tier IS NOT DISTINCT FROM t.service_tier AND c.is_batch = t.is_batch
-    AND epoch_us(t.started_at) >= c.since_us AND epoch_us(t.started_at) < c.until_us
+    AND c.facts IS NOT DISTINCT FROM key_facts{rare} AND at_us >= c.since_us AND at_us < c.until_us
     AND coalesce(t.input_tokens, 0) > c.above AND coalesce(t.input_tokens, 0) <= c.up_to
+    AND at_minute >= c.from_minute AND at_minute < c.to_minute AND CASE c.days WHEN '' THEN true
+        ELSE (c.days = 'work') = (isodow(started_at) < 6 AND NOT list_contains(c.holidays, at_us // 86400000000)) END
 """
 
 
 _UNPRICED = """CASE
     WHEN stated_nanousd IS NOT NULL OR is_free THEN NULL
-    WHEN input_tokens IS NULL AND output_tokens IS NULL AND coalesce(request_nanousd, 0) = 0 THEN 'usage_missing'
+    WHEN input_tokens IS NULL AND output_tokens IS NULL AND coalesce(request_nanousd, 0) = 0 AND units_told = ''
+        THEN 'usage_missing'
+    WHEN input_tokens IS NULL AND output_tokens IS NULL AND request_nanousd = 0 AND NOT units_priced THEN units_told
     WHEN NOT found THEN 'unknown_model'
     ELSE nullif(concat_ws('","', CASE WHEN base_in IS NULL AND input_tokens <> 0 THEN 'no_price_for:input' END,
         CASE WHEN base_out IS NULL AND output_tokens <> 0 THEN 'no_price_for:output' END), '') END"""
 
 _DOUBTS = """CASE WHEN in_rest < 0 OR out_rest < 0 OR estimated IS NOT NULL OR flags IS NOT NULL
-        OR (in_apart <> 0 AND cached_tokens <> 0)
-    THEN concat_ws('","', CASE WHEN in_rest < 0 THEN 'parts_exceed_input' END,
-        CASE WHEN in_apart <> 0 AND cached_tokens <> 0 THEN 'cache_by_modality_unknown' END,
+        OR (in_apart <> 0 AND cached_tokens <> 0) OR read_rest < 0
+    THEN concat_ws('","', CASE WHEN in_rest < 0 OR read_rest < 0 THEN 'parts_exceed_input' END,
+        CASE WHEN in_apart <> 0 AND cached_tokens <> 0 AND cached_audio = 0 AND cached_image = 0
+            THEN 'cache_by_modality_unknown' END,
         CASE WHEN out_rest < 0 THEN 'parts_exceed_output' END,
         CASE WHEN contains(flags, '"usage_estimated"') THEN 'usage_estimated' END, estimated)
     ELSE '' END"""
@@ -197,8 +293,12 @@ def _nano(amount: str) -> str:
     return f"(({amount} + 500) // 1000)"
 
 
-def priced_sql(table: str, columns: str = "*") -> str:
-    """SELECT of `table` with the columns of the cost; `table` has `PRICE_INPUTS` and `stated_nanousd`."""
+def priced_sql(table: str, columns: str = "*", needs: Iterable[str] = ()) -> str:
+    """SELECT of `table` with the columns of the cost; `table` has `PRICE_INPUTS` and `stated_nanousd`.
+
+    `needs` are those of the prices that the table `cells` was made from.
+    """
+    keys = ", ".join(("key_model", "key_facts", *(f"key_{name}" for name in sorted(needs))))
     part = "CASE WHEN stated_nanousd IS NOT NULL OR unpriced IS NOT NULL THEN NULL WHEN is_free THEN 0 ELSE {} END"
     cut = {
         "input_cost_nanousd": "sum_in",
@@ -215,7 +315,8 @@ def priced_sql(table: str, columns: str = "*") -> str:
     return f"""
 SELECT {columns} FROM (SELECT * EXCLUDE (price_text, is_free, request_nanousd, estimated, base_in, base_out, found,
         cached_tokens, in_apart, out_apart, in_rest, out_rest, fresh, read_amount, write_amount, out_amount,
-        tools_amount, lacks, refused, sum_in, sum_read, sum_write, sum_all, unpriced, doubts, certain, stated_nanousd,
+        tools_amount, lacks, refused, cached_audio, cached_image, read_rest, units_told, units_priced, instead, at_us,
+        at_minute, {keys}, sum_in, sum_read, sum_write, sum_all, unpriced, doubts, certain, stated_nanousd,
         reasons),
     TRY_CAST(CASE WHEN stated_nanousd IS NOT NULL THEN stated_nanousd WHEN unpriced IS NOT NULL THEN NULL
         WHEN is_free THEN 0 ELSE sum_all + tools_amount END AS BIGINT) AS cost_nanousd,
@@ -223,7 +324,7 @@ SELECT {columns} FROM (SELECT * EXCLUDE (price_text, is_free, request_nanousd, e
     CASE WHEN stated_nanousd IS NOT NULL THEN 'reported' WHEN is_free THEN 'free' WHEN unpriced IS NOT NULL
         THEN 'unpriced' WHEN lacks <> '' THEN 'partial' WHEN doubts <> '' THEN 'estimated' ELSE 'priced' END
         AS cost_status,
-    CASE WHEN stated_nanousd IS NULL AND (unpriced IS NULL OR starts_with(unpriced, 'no_price_for'))
+    CASE WHEN stated_nanousd IS NULL AND (unpriced IS NULL OR starts_with(unpriced, 'no_price_for:'))
         THEN price_text END AS price,
     CASE WHEN reasons <> '' THEN '["' || reasons || '"]' END AS cost_reasons
 FROM (SELECT *, {_nano("fresh")} AS sum_in, {_nano("fresh + read_amount")} AS sum_read,
@@ -232,5 +333,5 @@ FROM (SELECT *, {_nano("fresh")} AS sum_in, {_nano("fresh + read_amount")} AS su
     {_UNPRICED} AS unpriced, {_DOUBTS} AS doubts,
     stated_nanousd IS NOT NULL OR coalesce(is_free, false) OR unpriced IS NOT NULL AS certain,
     {reasons} AS reasons
-FROM ({_amounts_sql(table)})))
+FROM ({_amounts_sql(table, needs)})))
 """
