@@ -146,6 +146,7 @@ def parse_transcription(raw: bytes) -> Parsed:
         usage_raw=body.usage,
         response_id=word(body.id) or word(mapping(body.x_groq).get("id")),
         response_model=word(body.model),
+        service_tier=word(mapping(body.usage).get("service_tier")),
         cost_nanousd=cost,
         text=word(body.text),
         flags=("usage_missing",) if is_empty else flags,
