@@ -36,7 +36,7 @@ RULES: dict[str, str] = {
     "google.predict": "tokens and billable characters of the token metadata",
     "google.video": "videos that were made; their seconds are not told",
     "bedrock.converse": "inputTokens excludes the cache: input = input + cache writes + cache reads",
-    "bedrock.invoke": "the vendor's own rule; what the body does not tell, headers or invocation metrics do",
+    "bedrock": "the vendor's own rule; what the body does not tell, headers or invocation metrics do",
     "bedrock.agent": "sum of the model invocations in the trace; without a trace nothing is told",
     "cohere": "billed units, not the tokens that the model saw",
     "rerank": "search units (Cohere), or all tokens as input",
