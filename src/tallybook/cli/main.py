@@ -48,6 +48,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "export": ("export", "Write calls to CSV, JSON, JSON lines or Parquet"),
     },
     "Housekeeping": {
+        "import": ("import_", "Import what coding agents have on disk: Claude Code, Codex, Gemini CLI"),
+        "reconcile": ("reconcile", "Compare a provider's usage or cost export with the ledger"),
         "doctor": ("doctor", "Why data is missing or unpriced, and how to mend it"),
         "prune": ("prune", "Remove what is older or larger than retention allows"),
         "demo": ("demo", "Fill a folder with an example company's month"),
@@ -69,7 +71,7 @@ class Lazy(click.Group):
         if place is None:
             return None
         module = import_module(f"tallybook.cli.{place[0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, "import_" if cmd_name == "import" else cmd_name)
         return command
 
     def resolve_command(

@@ -134,6 +134,7 @@ def _spellings(name: str) -> Iterable[str]:
             _PLACE.sub("", text),
             text.rpartition("/")[2],
             text.removesuffix("[1m]"),
+            text.replace(".", "-") if "claude" in text else text,
             text.partition(":")[0]
             if text.partition(":")[2] in ("free", "online", "nitro", "floor", "thinking")
             else text,
