@@ -21,13 +21,9 @@ from tallybook.providers.base import Asked, Format, Parsed, Result
 from tallybook.providers.detect import detect_provider
 from tallybook.providers.failure import failure
 from tallybook.providers.lenient import UNREADABLE, decode
+from tallybook.providers.likeness import by_body
 from tallybook.providers.session import summed
-from tallybook.providers.shape import format_of, stream_format_of
-from tallybook.providers.sse import Frames
 from tallybook.providers.value import mapping, mappings, whole, word
-
-_SNIFFED_BYTES = 65_536
-"""As much of an answer is looked at to tell its format when nothing else tells it."""
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,8 +207,4 @@ def _by_shape(exchange: Exchange) -> Format | None:
     """The format that the answer is in, whole or by the first events of a stream."""
     if exchange.method.upper() not in ("POST", "WS", "GRPC"):
         return None
-    try:
-        return format_of(decode(exchange.body))
-    except UNREADABLE:
-        events = Frames().feed(exchange.body[:_SNIFFED_BYTES])
-        return next((found for event in events if (found := stream_format_of(event)) is not None), None)
+    return by_body(exchange.body)
