@@ -352,6 +352,10 @@ def parse(raw: bytes) -> Parsed:
             stream = MessageStream()
             stream.feed_bytes(raw)
             return stream.result()
+        if raw[:1] == b"\0":
+            from tallybook.providers.bedrock_invoke import parse as parse_binary  # here, because it builds on this file
+
+            return parse_binary(raw)
         try:
             body = decode(raw)
         except UNREADABLE:

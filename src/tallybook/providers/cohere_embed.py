@@ -30,7 +30,7 @@ def parse(raw: bytes) -> Parsed:
     try:
         body = _decode_whole(raw)
     except UNREADABLE:
-        return Parsed(flags=("body_unreadable",)) if raw else Parsed()
+        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
     if body.meta is None:
         error_type, error_message = failure(raw, None)
         if error_type is not None:

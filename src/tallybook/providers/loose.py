@@ -48,7 +48,7 @@ def read_whole(raw: bytes, whole: Callable[[Payload], Parsed], make: Callable[[]
             stream = make()
             stream.feed_bytes(raw)
             return stream.result()
-        return Parsed(flags=("body_unreadable",)) if raw else Parsed()
+        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
     error_type, error_message = failure(body, None)
     if error_type is not None:
         return Parsed(error_type=error_type, error_message=error_message)

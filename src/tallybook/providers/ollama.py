@@ -116,7 +116,7 @@ def parse_embeddings(raw: bytes) -> Parsed:
     try:
         body = _decode_embedded(raw)
     except UNREADABLE:
-        return Parsed(flags=("body_unreadable",)) if raw else Parsed()
+        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
     if body.error is not None:
         error_type, message = failure({"error": body.error}, None)
         return Parsed(error_type=error_type, error_message=message)
