@@ -46,9 +46,7 @@ class Home:
     def run(self, **keys: Any) -> Imported:
         return importing.run({"claude-code": [self.projects]}, self.around, **keys)
 
-    def totals(
-        self, measures: Sequence[str] = ("calls", "input_tokens", "output_tokens", "cost_nanousd")
-    ) -> tuple[Any, ...]:
+    def totals(self) -> tuple[Any, ...]:
         store = LakeStore(self.folder, self.prices)
         try:
             return store.ask(Question(measures=("calls", "input_tokens", "output_tokens", "cost_nanousd"))).rows[0]
