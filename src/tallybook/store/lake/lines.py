@@ -19,7 +19,7 @@ from tallybook.model.errors import InputError
 from tallybook.model.ids import uuid7
 from tallybook.store.base import Warned
 from tallybook.store.lake.engine import duckdb
-from tallybook.store.lake.price import Prices, load_cells, priced_sql
+from tallybook.store.lake.price import Prices, load_cells, needed, priced_sql
 from tallybook.store.lake.schema import (
     COLUMN_SQL,
     COST_COLUMNS,
@@ -144,7 +144,7 @@ class Lines:
         load_cells(self._con, table, prices)
         inputs = ", ".join((*PRICE_INPUTS, "stated_nanousd", "rowid AS place"))
         costs = ", ".join(name for name, _ in COST_COLUMNS)
-        priced = priced_sql(f"(SELECT {inputs} FROM {table})", f"{costs}, place")
+        priced = priced_sql(f"(SELECT {inputs} FROM {table})", f"{costs}, place", needed(prices))
         self._con.execute(
             f"CREATE OR REPLACE TEMP TABLE {table}_costs AS SELECT {costs} FROM ({priced}) ORDER BY place"
         )

@@ -150,8 +150,8 @@ CALL_COLUMNS: tuple[str, ...] = (*(column.name for column in COLUMNS), *(name fo
 COLUMN_SQL = {column.name: column.sql for column in COLUMNS}
 
 PRICE_INPUTS = (
-    "call_id", "started_at", "provider", "model", "service_tier", "is_batch", "requests", "flags", "status",
-    "http_status", *TOKEN_FIELDS,
+    "call_id", "started_at", "provider", "model", "requested_model", "service_tier", "is_batch", "base_url", "project",
+    "requests", "quantities", "flags", "status", "http_status", *TOKEN_FIELDS,
 )  # fmt: skip
 """Columns that a cost is worked out from, besides the cost that the line itself states."""
 
