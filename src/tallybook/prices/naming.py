@@ -8,6 +8,7 @@ then with prefixes and suffixes removed that are known to leave the price as it 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _SPELLINGS = {
@@ -80,6 +81,7 @@ def spelled(provider: str) -> str:
     return provider.strip().lower().replace("_", "-").replace(" ", "-")
 
 
+@lru_cache(maxsize=1024)
 def provider_id(provider: str) -> str:
     """The price list's id of a provider, where we know the spelling; else the spelling itself."""
     name = spelled(provider)
