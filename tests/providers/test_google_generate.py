@@ -147,7 +147,23 @@ def test_other_server_tools_are_counted() -> None:
     got = parse(body(response))
     assert got.usage is not None
     assert got.usage.requests == {"google_maps": 1, "web_fetch": 2, "code_execution": 1}
-    assert [(call.name, call.server_side) for call in got.tool_calls] == [("code_execution", True)]
+    names = ["code_execution", "web_fetch", "web_fetch", "google_maps"]
+    assert [(call.name, call.server_side) for call in got.tool_calls] == [(name, True) for name in names]
+
+
+def test_search_in_stored_files_is_told_as_a_tool_and_not_billed() -> None:
+    response = chunk({"text": "2"}, finish="STOP")
+    response["candidates"][0]["groundingMetadata"] = {"groundingChunks": [{"retrievedContext": {"text": "x"}}]}
+    got = parse(body(response))
+    assert got.usage is not None
+    assert got.usage.requests == {}
+    assert [(call.name, call.server_side) for call in got.tool_calls] == [("file_search", True)]
+
+
+def test_a_finish_reason_sent_as_its_number_is_told_by_its_name() -> None:
+    response = chunk({"text": "2"}, finish="STOP")
+    response["candidates"][0]["finishReason"] = 2
+    assert parse(body(response)).finish_reasons == ("MAX_TOKENS",)
 
 
 def test_a_blocked_prompt_is_complete_with_its_reason() -> None:

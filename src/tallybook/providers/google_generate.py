@@ -32,6 +32,10 @@ PARAMETERS = ("temperature", "topP", "topK", "maxOutputTokens", "candidateCount"
 
 _MODALITIES = {1: "TEXT", 2: "IMAGE", 3: "VIDEO", 4: "AUDIO", 5: "DOCUMENT"}
 _TRAFFIC = {1: "ON_DEMAND", 2: "PROVISIONED_THROUGHPUT"}
+_FINISH = {
+    1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER", 6: "BLOCKLIST", 7: "PROHIBITED_CONTENT",
+    8: "SPII", 9: "MALFORMED_FUNCTION_CALL", 10: "MODEL_ARMOR",
+}  # fmt: skip
 """Recordings of the protocol buffers interface carry numbers where JSON has names."""
 
 
@@ -143,7 +147,7 @@ class GenerateStream(EventStream[_Chunk]):
     _decode = msgspec.json.Decoder(list[_Chunk]).decode
 
     __slots__ = ("_blocked", "_code", "_error", "_fetched", "_finish", "_id", "_maps", "_model", "_open", "_queries",
-                 "_reasoning_chars", "_text", "_tools", "_usage")  # fmt: skip
+                 "_reasoning_chars", "_retrieved", "_text", "_tools", "_usage")  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,6 +163,7 @@ class GenerateStream(EventStream[_Chunk]):
         self._queries: set[str] = set()
         self._fetched: set[str] = set()
         self._maps = False
+        self._retrieved = False
         self._code = 0
         self._open: Arguments | None = None
 
@@ -180,7 +185,8 @@ class GenerateStream(EventStream[_Chunk]):
         for candidate in event.candidates or ():
             index = candidate.index if type(candidate.index) is int else 0
             if candidate.finish_reason is not None:
-                self._finish[index] = str(candidate.finish_reason)
+                reason = candidate.finish_reason
+                self._finish[index] = _FINISH.get(reason, str(reason)) if type(reason) is int else str(reason)
             if candidate.grounding_metadata is not None:
                 self._take_grounding(mapping(candidate.grounding_metadata))
             if candidate.url_context_metadata is not None:
@@ -236,6 +242,8 @@ class GenerateStream(EventStream[_Chunk]):
             self._queries.update(query for query in queries if isinstance(query, str) and query)
         if any("maps" in chunk for chunk in mappings(grounding.get("groundingChunks"))):
             self._maps = True
+        if any("retrievedContext" in chunk for chunk in mappings(grounding.get("groundingChunks"))):
+            self._retrieved = True
 
     def _requests(self) -> dict[str, int]:
         """Billed tool uses. Up to Gemini 2.5 a grounded prompt is billed once, since Gemini 3 each search query."""
@@ -270,6 +278,12 @@ class GenerateStream(EventStream[_Chunk]):
             flags = ("usage_missing",)
         searches = [ToolCall(name="web_search", arguments=arguments_text({"query": query}), server_side=True)
                     for query in sorted(self._queries)]  # fmt: skip
+        searches += [ToolCall(name="web_fetch", arguments=arguments_text({"url": url}), server_side=True)
+                     for url in sorted(self._fetched)]  # fmt: skip
+        if self._maps:
+            searches.append(ToolCall(name="google_maps", server_side=True))
+        if self._retrieved:  # Free but for its tokens: told as a tool, not as a billed request.
+            searches.append(ToolCall(name="file_search", server_side=True))
         finish = tuple(self._finish[index] for index in sorted(self._finish))
         if not finish and self._blocked is not None:
             finish = (self._blocked,)
