@@ -1,7 +1,8 @@
 """Later facts about calls: the lines of `amendments.*.jsonl`, joined on reading.
 
-A line is `{"call_id", "timestamp", "kind", …}`. Of kind `cost` with `cost_usd` the last one replaces a call's cost
-(status `reported`); other kinds (`feedback` …) are kept as they are. Amendments are few: they stay in the journal, and
+A line is `{"call_id", "timestamp", "kind", …}`. Of kind `cost` the last one replaces a call's cost: by `cost`, a whole
+cost with its parts, status, price and reasons (`ingest.reprice` writes it), else by `cost_usd` (status `reported`);
+other kinds (`feedback` …) are kept as they are. Amendments are few: they stay in the journal, and
 only questions that read costs pay for them.
 """
 
@@ -15,7 +16,30 @@ from tallybook.store.lake.schema import COST_COLUMNS, files_sql, name_sql, time_
 
 AMENDED = "amended"
 _COSTS = frozenset(name for name, _ in COST_COLUMNS)
-_COLUMNS = "{'call_id': 'VARCHAR', 'timestamp': 'VARCHAR', 'kind': 'VARCHAR', 'cost_usd': 'DOUBLE'}"
+_AMOUNTS = ("total", "input", "cache_read", "cache_write", "output", "tools")
+"""Amounts of a cost, in the order of `COST_COLUMNS`."""
+_COST = (
+    f"STRUCT({', '.join(f'{name}_nanousd BIGINT' for name in _AMOUNTS)}, status VARCHAR, price VARCHAR, "
+    "reasons VARCHAR[])"
+)
+_COLUMNS = (
+    f"{{'call_id': 'VARCHAR', 'timestamp': 'VARCHAR', 'kind': 'VARCHAR', 'cost_usd': 'DOUBLE', 'cost': '{_COST}'}}"
+)
+_WHOLE = (
+    *(f"cost.{name}_nanousd" for name in _AMOUNTS), "cost.status", "cost.price",
+    "CASE WHEN len(cost.reasons) > 0 THEN CAST(to_json(cost.reasons) AS VARCHAR) END",
+)  # fmt: skip
+_STATED = ("CAST(round_even(cost_usd * 1000000000, 0) AS BIGINT)", *["NULL"] * 5, "'reported'", "NULL", "NULL")
+
+
+def _amended_sql() -> str:
+    """The columns of a cost as one value, which a line gives whole or as an amount alone."""
+    names = [name for name, _ in COST_COLUMNS]
+    types = dict(COST_COLUMNS)
+    return ", ".join(
+        f"{name_sql(name)} := CAST(CASE WHEN cost.status IS NULL THEN {stated} ELSE {whole} END AS {types[name]})"
+        for name, whole, stated in zip(names, _WHOLE, _STATED, strict=True)
+    )
 
 
 def load(con: duckdb.DuckDBPyConnection, folder: Path, paths: Sequence[str]) -> bool:
@@ -27,10 +51,11 @@ def load(con: duckdb.DuckDBPyConnection, folder: Path, paths: Sequence[str]) -> 
     try:
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE {AMENDED} AS SELECT call_id, "
-            "arg_max(CAST(round_even(cost_usd * 1000000000, 0) AS BIGINT), told_at) AS amended_nanousd "
+            f"unnest(arg_max(struct_pack({_amended_sql()}), told_at)) "
             f"FROM (SELECT *, {time_sql('timestamp')} AS told_at FROM read_json({files_sql(files)}, "
             f"format='newline_delimited', ignore_errors=true, columns={_COLUMNS})) "
-            "WHERE kind = 'cost' AND cost_usd IS NOT NULL AND told_at IS NOT NULL AND call_id IS NOT NULL "
+            "WHERE kind = 'cost' AND (cost_usd IS NOT NULL OR cost.status IS NOT NULL) AND told_at IS NOT NULL "
+            "AND call_id IS NOT NULL "
             "GROUP BY call_id"
         )
     except duckdb.IOException as error:
@@ -49,9 +74,8 @@ def touches(columns: Collection[str]) -> bool:
 
 def joined_sql(relation: str, columns: Collection[str]) -> str:
     """The relation with amended costs in place of its own."""
-    values = {"cost_nanousd": "a.amended_nanousd", "cost_status": "'reported'"}
     replaced = ", ".join(
-        f"CASE WHEN a.call_id IS NULL THEN t.{name_sql(name)} ELSE {values.get(name, 'NULL')} END AS {name_sql(name)}"
+        f"CASE WHEN a.call_id IS NULL THEN t.{name_sql(name)} ELSE a.{name_sql(name)} END AS {name_sql(name)}"
         for name in columns
         if name in _COSTS
     )
