@@ -18,7 +18,7 @@ from tallybook.store.lake.bodies import source_sql
 from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.lines import Bad, Lines
 from tallybook.store.lake.manifest import BODIES, Disk, File, FileKind, Manifest
-from tallybook.store.lake.output import Output, merged, spanning_day
+from tallybook.store.lake.output import MANY_DAYS, Output, merged, spanning_day
 from tallybook.store.lake.price import Prices
 from tallybook.store.lake.reader import column_sql, connect
 from tallybook.store.lake.repeat import REPEAT_WITHIN_US, settle
@@ -170,15 +170,19 @@ class Sealer:
             f"coalesce(min({id_column}), ''), coalesce(max({id_column}), ''), {mixed} FROM {table} GROUP BY day "
             "ORDER BY 1"
         ).fetchall()
+        at_once: dict[str, File] = {}
+        if len(days) >= MANY_DAYS:
+            order = f"started_at, {id_column}"
+            made = self._output.write_days(kind, f"SELECT {select} FROM {table}", "day", order, sequence)
+            at_once = {file.day: file for file in made}
         files = []
         for day, low, high, min_id, max_id, is_mixed in days:
             one_day = "" if len(days) == 1 else f" WHERE day = DATE {text_sql(day)}"
             order = "" if self._is_sorted and kind != "steps" else f" ORDER BY started_at, {id_column}"
             sql = f"SELECT {select} FROM {table}{one_day}{order}"
-            file = self._output.write(kind, day, sql, sequence)
             files.append(
                 msgspec.structs.replace(
-                    file,
+                    at_once[day] if at_once else self._output.write(kind, day, sql, sequence),
                     min_us=low,
                     max_us=high,
                     min_id=min_id,
