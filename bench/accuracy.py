@@ -18,154 +18,25 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from disagreement import Book, Doubt, explained, raw_of
 
-from tallybook.model.call import Call, Cost
+from tallybook.model.call import Call
 from tallybook.model.money import nanousd
 from tallybook.model.usage import Usage, faults
-from tallybook.prices.book import PriceBook
-from tallybook.prices.cost import cost_of, key_of
 from tallybook.providers.detect import detect_provider
-from tallybook.providers.sse import looks_like_sse
-from tallybook.query.explain import Explained, counted, priced
-from tallybook.query.interaction import Interaction, of_record, read_record
+from tallybook.query.explain import Explained, counted
+from tallybook.query.interaction import of_record, read_record
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT = Path(os.environ.get("TALLYBOOK_CORPUS") or ROOT.parent / "shared" / "corpus")
 DOCS = ROOT / "docs" / "accuracy.md"
 NOT_TRAFFIC = ("otlp-", "usage-genai-prices")
 """Files of the folder that hold no recorded exchanges."""
-
-
-class Doubt(NamedTuple):
-    """One figure that differs from ours."""
-
-    check: str
-    file: str
-    id: Any
-    told: Any
-    ours: Any
-    seen: Explained | None = None
-
-
-class Book:
-    """Rates by key, kept for the whole run."""
-
-    def __init__(self) -> None:
-        self._book = PriceBook()
-
-    def cost(self, call: Call) -> Cost:
-        """What a call costs by its tokens."""
-        return cost_of(call, self._book.rates([key_of(call)])[key_of(call)])
-
-    def priced(self, found: list[Explained]) -> list[Explained]:
-        """As `explain` prices them."""
-        return priced(found, self._book)
-
-
-_USAGE_TEXT = re.compile(
-    rb'"(usage|usageMetadata|usage_metadata|tokens|billed_units)"\s*:\s*\{\s*"|_eval_count"|[tT]okenCount"|token_count"'
-)
-"""What any usage in a body looks like, whatever the format."""
-
-
-def _no_usage_anywhere(doubt: Doubt) -> bool:
-    return doubt.check == "usage" and doubt.seen is not None and not _USAGE_TEXT.search(doubt.seen.seen.exchange.body)
-
-
-def _is_stream(doubt: Doubt) -> bool:
-    body = b"" if doubt.seen is None else doubt.seen.seen.exchange.body
-    return looks_like_sse(body) or body[:1] == b"\0" or body.count(b"\n{") > 0
-
-
-def _vercel_thoughts(doubt: Doubt) -> bool:
-    seen = doubt.seen
-    return doubt.check == "total" and seen is not None and seen.provider == "vercel" and (seen.model or "").startswith("google/")
-
-
-def _has_iterations(doubt: Doubt) -> bool:
-    if doubt.check not in ("input", "extraction") or doubt.seen is None:
-        return False
-    return any(item.get("type") == "compaction" for item in raw_of(doubt.seen).get("iterations") or ())
-
-
-def _told_elsewhere(doubt: Doubt) -> bool:
-    """Counts that a total holds and the parts do not, by exactly what we have more."""
-    if doubt.check != "extraction" or doubt.seen is None:
-        return False
-    raw, told, ours = raw_of(doubt.seen), doubt.told, doubt.ours
-    return told[0] == ours[0] and told[1] < ours[1] == raw.get("total_tokens", 0) - raw.get("prompt_tokens", 0)
-
-
-def _mistral_cache(doubt: Doubt) -> bool:
-    raw = raw_of(doubt.seen) if doubt.seen is not None else {}
-    return doubt.check == "extraction" and bool(raw.get("num_cached_tokens")) and doubt.ours[2] == raw["num_cached_tokens"]
-
-
-def _edited_total(doubt: Doubt) -> bool:
-    raw = raw_of(doubt.seen) if doubt.seen is not None else {}
-    is_small = doubt.check == "total" and doubt.told < max(raw.get("promptTokenCount", 0), raw.get("candidatesTokenCount", 0))
-    return is_small and doubt.seen is not None and doubt.seen.seen.exchange.is_url_guessed
-
-
-def _live_thoughts(doubt: Doubt) -> bool:
-    raw = raw_of(doubt.seen) if doubt.seen is not None else {}
-    return doubt.check == "total" and "responseTokenCount" in raw and doubt.ours - doubt.told == raw.get("thoughtsTokenCount")
-
-
-def _in_progress(doubt: Doubt) -> bool:
-    body = b"" if doubt.seen is None else doubt.seen.seen.exchange.body
-    return doubt.check == "usage" and re.search(rb'"status"\s*:\s*"(queued|in_progress)"', body) is not None
-
-
-def _is_cut(doubt: Doubt) -> bool:
-    seen = doubt.seen
-    return doubt.check == "usage" and seen is not None and (seen.status == "incomplete" or not seen.seen.exchange.body)
-
-
-def _older_price(doubt: Doubt) -> bool:
-    """The other project's figure is what our list says for an earlier day."""
-    if doubt.check != "price" or doubt.seen is None or not doubt.seen.calls:
-        return False
-    book, call = PriceBook(), doubt.seen.calls[0]
-    starts = {rate.since_us - 1 for rate in book.rates([key_of(call)])[key_of(call)] if rate.since_us}
-    costs = [cost_of(msgspec.structs.replace(call, started_at_us=at), book.rates([key_of(call)])[key_of(call)]) for at in starts]
-    return any(abs((cost.total_nanousd or 0) - (cost.tools_nanousd or 0) - doubt.told) <= 2 for cost in costs)
-
-
-def _billed_as_opus(doubt: Doubt) -> bool:
-    return doubt.check == "agent" and doubt.ours * 5 == doubt.told * 3
-
-
-# Each explanation: its name (a heading in docs/accuracy.md) and which doubts it explains. The first that holds counts.
-EXPLANATIONS: tuple[tuple[str, Callable[[Doubt], bool]], ...] = (
-    ("A response still in progress", _in_progress),
-    ("A stream that was not asked for its usage", lambda doubt: _no_usage_anywhere(doubt) and _is_stream(doubt)),
-    ("A body that was cut or is empty", _is_cut),
-    ("An endpoint that tells no usage", _no_usage_anywhere),
-    ("Vercel's gateway leaves Gemini's thoughts out", _vercel_thoughts),
-    ("Gemini Live leaves thoughts out of its total", _live_thoughts),
-    ("Compactions are billed besides the top level", _has_iterations),
-    ("Thoughts that show only in the total", _told_elsewhere),
-    ("Mistral's num_cached_tokens", _mistral_cache),
-    ("A total that was edited by hand", _edited_total),
-    ("List prices that have changed since", _older_price),
-    ("The agent SDK's bill under another model's name", _billed_as_opus),
-)
-
-
-def explained(doubt: Doubt) -> str | None:
-    """The name of the explanation of a doubt; `None` where there is none."""
-    return next((name for name, holds in EXPLANATIONS if holds(doubt)), None)
-
-
-def raw_of(one: Explained) -> dict[str, Any]:
-    """The provider's own usage object of a single answer."""
-    return one.usage_raw if isinstance(one.usage_raw, dict) else {}
 
 
 def total_told(one: Explained) -> int | None:
@@ -189,7 +60,10 @@ def anthropic_input(one: Explained) -> int | None:
 def header_counts(one: Explained) -> tuple[int, int] | None:
     """Input and output as Bedrock's headers count them, caches included."""
     get = one.seen.exchange.headers.get
-    counts = [get(f"x-amzn-bedrock-{name}-token-count") for name in ("input", "output", "cache-read-input", "cache-write-input")]
+    counts = [
+        get(f"x-amzn-bedrock-{name}-token-count")
+        for name in ("input", "output", "cache-read-input", "cache-write-input")
+    ]
     if counts[0] is None or counts[1] is None:
         return None
     given, made, read, written = (int(count or 0) for count in counts)
@@ -204,7 +78,11 @@ def checks(one: Explained, file: str) -> Iterator[tuple[str, Any, Any]]:
     told = total_told(one)
     if told is not None:
         yield "total", told, usage.total_tokens
-    if one.format is not None and one.format.name == "anthropic.messages" and (sent := anthropic_input(one)) is not None:
+    if (
+        one.format is not None
+        and one.format.name == "anthropic.messages"
+        and (sent := anthropic_input(one)) is not None
+    ):
         yield "input", sent, usage.input_tokens
     counts = header_counts(one)
     if counts is not None:
@@ -239,6 +117,8 @@ class File(NamedTuple):
     with_usage: int
     equal: int
     checked: int
+    headers: int
+    headers_equal: int
     seconds: float
 
 
@@ -250,7 +130,7 @@ def read_file(path: Path, book: Book, doubts: list[Doubt]) -> File:
     found = book.priced([counted(read_record(line), now_us) for line in lines])
     seconds = time.process_time() - started
     name = path.stem
-    calls = sound = with_usage = equal = checked = 0
+    calls = sound = with_usage = equal = checked = headers = headers_equal = 0
     for one in found:
         id_ = one.seen.id
         if "parser_failed" in one.flags:
@@ -270,9 +150,12 @@ def read_file(path: Path, book: Book, doubts: list[Doubt]) -> File:
             if check in ("total", "input"):
                 checked += 1
                 equal += told == ours
+            if check == "headers":
+                headers += 1
+                headers_equal += told == ours
             if told != ours:
                 doubts.append(Doubt(check, name, id_, told, ours, one))
-    return File(name, len(lines), calls, sound, with_usage, equal, checked, seconds)
+    return File(name, len(lines), calls, sound, with_usage, equal, checked, headers, headers_equal, seconds)
 
 
 class Agreement(NamedTuple):
@@ -281,6 +164,37 @@ class Agreement(NamedTuple):
     name: str
     figures: int
     agreed: int
+
+
+def by_host(files: list[File]) -> Iterator[str]:
+    """The table of docs/accuracy.md: one row a host, in Markdown."""
+    hosts: dict[str, list[int]] = {}
+    for one in files:
+        sums = hosts.setdefault(
+            next((name for name in _TWO_WORDS if one.name.startswith(name)), one.name.split("-")[0]), [0] * 6
+        )
+        for place, figure in enumerate((one.records, one.calls, one.sound, one.with_usage, one.equal, one.checked)):
+            sums[place] += figure
+    yield "| host | records | model calls | read without a fault | usage found | totals equal |"
+    yield "|---|---|---|---|---|---|"
+    for name, (records, calls, sound, used, equal, checked) in sorted(hosts.items(), key=lambda item: -item[1][0]):
+        yield f"| {name} | {records} | {calls} | {sound} | {used} | {f'{equal} of {checked}' if checked else ''} |"
+
+
+_TWO_WORDS = (
+    "azure-openai",
+    "vercel-gateway",
+    "pydantic-gateway",
+    "litellm-proxy",
+    "local-openai-compat",
+    "openai-compat",
+)
+
+
+def header_agreement(files: list[File]) -> Iterator[Agreement]:
+    """Counts in Bedrock's response headers against ours."""
+    if counts := sum(one.headers for one in files):
+        yield Agreement("Bedrock's counts in headers", counts, sum(one.headers_equal for one in files))
 
 
 def stated_costs(paths: list[Path], book: Book, doubts: list[Doubt]) -> Iterator[Agreement]:
@@ -292,7 +206,7 @@ def stated_costs(paths: list[Path], book: Book, doubts: list[Doubt]) -> Iterator
     now_us = time.time_ns() // 1000
     for path in paths:
         for line in path.read_bytes().splitlines():
-            if b'cost' not in line:
+            if b"cost" not in line:
                 continue
             one = counted(read_record(line), now_us)
             told = stated_nanousd(raw_of(one))
@@ -315,7 +229,9 @@ def stated_costs(paths: list[Path], book: Book, doubts: list[Doubt]) -> Iterator
     for host in sorted(reported):
         yield Agreement(f"cost stated by {host}", reported[host], equal[host])
         if from_tokens[host]:
-            yield Agreement(f"  the same from tokens and list prices, within 0.1 %: {host}", from_tokens[host], near[host])
+            yield Agreement(
+                f"  the same from tokens and list prices, within 0.1 %: {host}", from_tokens[host], near[host]
+            )
 
 
 _KINDS = (
@@ -370,7 +286,9 @@ def genai_prices(path: Path, book: Book, doubts: list[Doubt]) -> Iterator[Agreem
         if told != ours:
             doubts.append(Doubt("extraction", provider, record["id"], told, ours, one))
             continue
-        price = next((item for item in row["extractors"] if item["provider_id"] == provider and "input_price" in item), None)
+        price = next(
+            (item for item in row["extractors"] if item["provider_id"] == provider and "input_price" in item), None
+        )
         if price is None or not one.calls:
             continue
         cost = book.cost(msgspec.structs.replace(one.calls[0], provider=provider, cost=None))
@@ -458,8 +376,11 @@ def report(files: list[File], agreements: list[Agreement], doubts: list[Doubt], 
     count = sum(one.records for one in files)
     seconds = sum(one.seconds for one in files)
     equal, checked = sum(one.equal for one in files), sum(one.checked for one in files)
-    print(f"{'all':44}{count:8}{sum(f.calls for f in files):7}{sum(f.sound for f in files):7}"
-          f"{sum(f.with_usage for f in files):7}{f'{equal}/{checked}':>10}{count / max(seconds, 1e-9):8,.0f}")  # fmt: skip
+    calls, sound, used = (sum(getattr(one, name) for one in files) for name in ("calls", "sound", "with_usage"))
+    totals, rate = f"{equal}/{checked}", count / max(seconds, 1e-9)
+    calls, sound, used = (sum(getattr(one, name) for one in files) for name in ("calls", "sound", "with_usage"))
+    totals, rate = f"{equal}/{checked}", count / max(seconds, 1e-9)
+    print(f"{'all':44}{count:8}{calls:7}{sound:7}{used:7}{totals:>10}{rate:8,.0f}")
     print()
     for item in agreements:
         print(f"{item.name:76}{item.agreed:6} of {item.figures}")
@@ -498,7 +419,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", help="names of the folder's files without .jsonl; all by default")
     parser.add_argument("--corpus", type=Path, default=DEFAULT)
-    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--verbose", action="store_true", help="all open disagreements, and the files of the explained")
+    parser.add_argument("--markdown", action="store_true", help="only the table by host")
     given = parser.parse_args()
     if not given.corpus.is_dir():
         print(f"no recorded traffic at {given.corpus}; set TALLYBOOK_CORPUS", file=sys.stderr)
@@ -508,7 +430,10 @@ def main() -> int:
         paths = [path for path in paths if path.stem in given.files]
     book, doubts = Book(), []
     files = [read_file(path, book, doubts) for path in paths]
-    agreements = list(stated_costs(paths, book, doubts))
+    if given.markdown:
+        print("\n".join(by_host(files)))
+        return 0
+    agreements = list(header_agreement(files)) + list(stated_costs(paths, book, doubts))
     if not given.files:
         agreements += genai_prices(given.corpus / "usage-genai-prices.jsonl", book, doubts)
         agreements += agent_bills(given.corpus / "agents" / "claude-agent-sdk", book, doubts)

@@ -25,7 +25,7 @@ from tallybook.providers.accounting import added, settled
 from tallybook.providers.base import Format, Further, Result
 from tallybook.providers.exchange import Reading, read
 from tallybook.providers.failure import failure
-from tallybook.query.interaction import RECORD_UNREADABLE, Interaction
+from tallybook.query.interaction import RECORD_UNREADABLE, Interaction, unix_us
 from tallybook.query.several import responses_in
 
 NO_MODEL_CALL = "no_model_call"
@@ -37,7 +37,10 @@ PARSER_FAILED = "parser_failed"
 """A fault of ours, named rather than thrown: please report it with the record."""
 
 _NO_USAGE = Usage()
-_CREATED = re.compile(rb'"created(?:_at)?"\s*:\s*(1[5-9]\d{8}|2\d{9})\b')
+_CREATED = re.compile(
+    rb'"created?(?:_at|_time|At|Time)?"\s*:\s*(?:(1[5-9]\d{8}|2\d{9})\b|"(20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d)[^"Z]*Z")'
+)
+"""The moment of a response as most providers tell it: seconds since 1970, or ISO 8601 in UTC."""
 
 
 class Book(Protocol):
@@ -266,7 +269,10 @@ def _further(call: Call, part: Further) -> Call:
 def _created_us(body: bytes) -> int | None:
     """When the response says that it was made."""
     made = _CREATED.search(body)
-    return None if made is None else int(made.group(1)) * 1_000_000
+    if made is None:
+        return None
+    seconds, text = made.groups()
+    return int(seconds) * 1_000_000 if seconds else unix_us(text.decode())
 
 
 def line_of(one: Explained) -> dict[str, Any]:

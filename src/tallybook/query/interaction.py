@@ -79,7 +79,7 @@ def of_record(record: Any) -> Interaction:
         provider=word(record.get("provider")),
         api=word(record.get("api")),
         model=word(record.get("model")),
-        recorded_us=None if told is None else _unix_us(told),
+        recorded_us=None if told is None else unix_us(told),
         exchange=exchange.of_record(record),
         flags=flags,
     )
@@ -102,7 +102,7 @@ def named(
     return msgspec.structs.replace(seen, **told, model=model or seen.model, exchange=way)
 
 
-def _unix_us(text: str) -> int | None:
+def unix_us(text: str) -> int | None:
     """A moment in ISO 8601 or as HTTP dates are written; `None` for anything else. Without a zone it is UTC."""
     try:
         at = datetime.fromisoformat(text)
@@ -113,7 +113,7 @@ def _unix_us(text: str) -> int | None:
             return None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
     try:
-        unix_us = round(at.timestamp() * 1_000_000)
+        found = round(at.timestamp() * 1_000_000)
     except (OverflowError, ValueError):
         return None
-    return unix_us if unix_us >= _EARLIEST_US else None
+    return found if found >= _EARLIEST_US else None
