@@ -44,11 +44,13 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "show": ("show", "Everything about one call or run"),
         "tail": ("tail", "Follow calls as they happen"),
         "explain": ("explain", "How one raw response is counted and priced"),
+        "price": ("price", "What a call costs, or many of them"),
         "sql": ("sql", "Ask in SQL, read-only"),
         "export": ("export", "Write calls to CSV, JSON, JSON lines or Parquet"),
     },
     "Housekeeping": {
         "import": ("import_", "Import what coding agents have on disk: Claude Code, Codex, Gemini CLI"),
+        "reprice": ("reprice", "Price past calls anew, on record and undoable"),
         "reconcile": ("reconcile", "Compare a provider's usage or cost export with the ledger"),
         "doctor": ("doctor", "Why data is missing or unpriced, and how to mend it"),
         "prune": ("prune", "Remove what is older or larger than retention allows"),

@@ -17,11 +17,11 @@ from tallybook.prices.base import Key
 
 NAMES = frozenset(
     (
-        "cache_ttl", "deployment_type", "image_quality", "image_size", "inference_geo", "region", "residency",
-        "search_context", "surface", "unknown",
+        "cache_ttl", "context", "deployment_type", "image_quality", "image_size", "inference_geo", "region",
+        "residency", "search_context", "surface",
     )
 )  # fmt: skip
-"""Facts that a flag may state. `unknown:x` stands for something about a price that is not understood at all."""
+"""Facts that a flag may state. `context:x` is something told about a call that is not understood at all."""
 
 _ORDINARY: dict[str, frozenset[str]] = {
     "cache_ttl": frozenset(("5m", "1h", "30m", "in_memory", "in-memory", "default", "short")),

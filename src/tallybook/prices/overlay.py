@@ -40,7 +40,13 @@ def rows() -> tuple[Row, ...]:
     found = read(PATH.read_text(encoding="utf-8"), PATH.name)
     if found.faults:
         raise found.faults[0]
-    return found.rows
+    return tuple([_named(row) for row in found.rows])
+
+
+def _named(row: Row) -> Row:
+    """With a name that stays when rows are added before it: `overlay: openai/o3`."""
+    name = f"overlay: {row.providers[0]}/{row.models[0]}"
+    return row._replace(name=name, rate=msgspec.structs.replace(row.rate, price=name))
 
 
 @cache
