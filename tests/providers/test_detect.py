@@ -30,6 +30,9 @@ from tallybook.providers.detect import detect_provider
         ("https://bedrock-runtime.us-east-1.amazonaws.com", "aws"),
         ("https://bedrock-mantle.us-east-1.api.aws/v1", "aws"),
         ("API.OPENAI.COM:443", "openai"),
+        ("https://router.huggingface.co/together/v1", "huggingface_together"),
+        ("https://router.huggingface.co/v1", "huggingface"),
+        ("https://oai.endpoints.kepler.ai.cloud.ovh.net/v1", "ovhcloud"),
     ],
 )
 def test_a_known_host_tells_the_provider_whatever_the_model(url: str, provider: str) -> None:
@@ -80,3 +83,10 @@ def test_names_are_those_of_the_price_list_where_it_knows_the_host() -> None:
                      "bedrock-runtime.eu-west-1.amazonaws.com", "api.voyageai.com", "api.z.ai", "api.cerebras.ai")
     }  # fmt: skip
     assert ours <= known
+
+
+def test_the_router_of_hugging_face_is_told_by_the_end_of_a_models_name_too() -> None:
+    url = "https://router.huggingface.co/v1/chat/completions"
+    assert detect_provider("moonshotai/Kimi-K2-Instruct:groq", url) == "huggingface_groq"
+    assert detect_provider("moonshotai/Kimi-K2-Instruct:fastest", url) == "huggingface"
+    assert detect_provider("moonshotai/Kimi-K2-Instruct", url) == "huggingface"

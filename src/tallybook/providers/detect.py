@@ -61,6 +61,13 @@ _HOSTS = {
     "ollama.com": "ollama-cloud",  # Not free, unlike the server of the same name on one's own machine.
     "api.arcee.ai": "arcee",
     "api.meta.ai": "meta",
+    "api.jina.ai": "jina",
+    "api.ai21.com": "ai21",
+    "api.cloudflare.com": "cloudflare",
+    "api.cursor.com": "cursor",
+    "api.doubleword.ai": "doubleword",
+    "api.quicksilverpro.io": "quicksilverpro",
+    "api.typesafe.ai": "typesafe",
 }
 
 _ENDINGS = (
@@ -85,7 +92,16 @@ _ENDINGS = (
     (".api.nvidia.com", "nvidia"),
     (".aliyuncs.com", "alibaba"),
     (".modal.run", "modal"),
+    (".kepler.ai.cloud.ovh.net", "ovhcloud"),
 )
+
+_ROUTER = "router.huggingface.co"
+_ROUTES = frozenset((
+    "cerebras", "fireworks-ai", "groq", "hyperbolic", "nebius", "novita", "nscale", "ovhcloud", "publicai",
+    "sambanova", "together",
+))  # fmt: skip
+"""Hosts behind Hugging Face's router, each with its own prices: the first part of the path, or the end of a model's
+name (`moonshotai/Kimi-K2-Instruct:groq`)."""
 
 _BEDROCK = re.compile(r"(^|\.)bedrock[a-z-]*\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|api\.aws)$")
 
@@ -138,7 +154,13 @@ def detect_provider(model: str | None = None, base_url: str | None = None) -> st
     found = _by_url(base_url) if base_url else None
     if found is None and model:
         found = _by_model(model)
+    elif found == "huggingface" and model:
+        found = _routed(model.rpartition(":")[2])
     return found or "unknown"
+
+
+def _routed(route: str) -> str:
+    return f"huggingface_{route}" if route in _ROUTES else "huggingface"
 
 
 def _by_url(url: str) -> str | None:
@@ -150,6 +172,8 @@ def _by_url(url: str) -> str | None:
     if not host:
         return None
     found = _HOSTS.get(host)
+    if host == _ROUTER:
+        return _routed(parts.path.removeprefix("/").partition("/")[0])
     if found is not None:
         return found
     if host == "aiplatform.googleapis.com" or host.endswith(("-aiplatform.googleapis.com", ".rep.googleapis.com")):

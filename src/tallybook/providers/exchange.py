@@ -140,6 +140,8 @@ def read(exchange: Exchange) -> Reading:
     provider = place.provider
     if provider == "unknown":
         provider = detect_provider(parsed.response_model or asked.model, None)
+    elif provider == "huggingface":
+        provider = detect_provider(asked.model, exchange.url)
     return Reading(provider, form.operation, form, asked, parsed, results, exchange.http_status)
 
 
