@@ -205,3 +205,10 @@ def test_a_request_tells_model_prompt_with_instructions_and_parameters() -> None
         "verbosity": "low",
     }
     assert RESPONSES.asked({}, "/responses/resp_1").prompt is None
+
+
+def test_a_terminal_event_newer_than_this_file_is_known_by_its_usage() -> None:
+    response = {"id": "r", "status": "expired", "model": "gpt-9", "usage": {"input_tokens": 3, "output_tokens": 4}}
+    got = streamed(RESPONSES, named([{"type": "response.expired", "response": response}]))
+    assert got.usage is not None
+    assert (got.usage.total_tokens, got.is_complete, got.finish_reasons) == (7, True, ("expired",))

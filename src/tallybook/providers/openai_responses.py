@@ -163,7 +163,8 @@ class ResponseStream(EventStream[_Event]):
         if kind.endswith(".delta"):
             return self._take_delta(kind, event)
         if event.response is not None:
-            self._take_response(event.response, is_last=kind in _FINISHED)
+            # A terminal event newer than this file is known by its usage, which no other has.
+            self._take_response(event.response, is_last=kind in _FINISHED or bool(event.response.usage))
         elif event.item is not None:
             self._take_item(event.item, event.output_index)
         elif kind == "error":
