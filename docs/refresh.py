@@ -21,6 +21,7 @@ import click
 from tallybook import config
 from tallybook.cli.main import COMMANDS, cli
 from tallybook.config import NAMES, Settings
+from tallybook.providers import habits, table
 from tallybook.replay import scenario as replay_scenario
 from tallybook.store.lake import schema
 
@@ -106,11 +107,34 @@ def scenario() -> str:
     return _table(("word", "default", "meaning"), rows)
 
 
+def formats() -> str:
+    """Every wire format with its endpoints and its rule."""
+    ends: dict[str, list[str]] = {}
+    operations: dict[str, str] = {}
+    for row in table.ROWS:
+        form = table.loaded(row.format)
+        operations[form.name] = form.operation
+        ends.setdefault(form.name, []).append(f"`{row.method.upper()} …{row.path}`")
+    rows = [
+        (f"`{name}`", operations[name], "<br>".join(dict.fromkeys(paths)), habits.rule(name))
+        for name, paths in sorted(ends.items())
+    ]
+    return _table(("format", "operation", "endpoints (as regular expressions)", "rule"), rows)
+
+
+def hosts() -> str:
+    """What OpenAI-shaped hosts do otherwise."""
+    rows = [(f"`{habit.name}`", ", ".join(habit.hosts), habit.text) for habit in habits.HABITS]
+    return _table(("habit", "known from", "what it is, and how it is counted"), rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
     "columns": columns,
     "scenario": scenario,
+    "formats": formats,
+    "hosts": hosts,
 }
 
 

@@ -56,6 +56,8 @@ RULES: dict[str, str] = {
 
 def rule(format_name: str) -> str:
     """How a format counts, in one sentence; empty for one without a rule of its own."""
+    if format_name.endswith(".batch"):
+        return "each result by the rule of the answer inside it"
     return RULES.get(format_name) or RULES.get(format_name.partition(".")[0], "")
 
 
