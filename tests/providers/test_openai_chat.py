@@ -347,3 +347,10 @@ def test_the_deployment_in_an_azure_url_is_the_model_asked_for() -> None:
     url = "https://x.openai.azure.com/openai/deployments/my%20gpt/chat/completions?api-version=1"
     assert CHAT.asked({"messages": []}, url).model == "my gpt"
     assert CHAT.asked({"model": "named", "messages": []}, url).model == "named"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"model": "gpt-4o-search-preview"}, {"timings": {"cache_n": 1}}, {"x_groq": {"id": "x"}}]
+)
+def test_what_sends_an_answer_the_long_way_does_not_cost_it_its_text(changes: dict[str, Any]) -> None:
+    assert parse(body(whole(**changes))).text == parse(body(whole())).text is not None

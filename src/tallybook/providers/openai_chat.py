@@ -32,6 +32,7 @@ PARAMETERS = (
     "presence_penalty", "reasoning_effort", "verbosity", "service_tier", "parallel_tool_calls", "tool_choice", "stop",
     "logprobs", "top_logprobs", "best_of", "echo", "prompt_cache_retention", "search_context_size", "search_mode",
 )  # fmt: skip
+_NAMES = frozenset(PARAMETERS)
 
 _DEPLOYMENT = re.compile(r"/deployments/([^/?]+)")
 
@@ -369,6 +370,7 @@ def _plainly(chunk: _Chunk) -> Parsed | None:
         said.content = text
         return None
     if chunk.error is not None or chunk.x_groq is not None or chunk.timings is not None or "-search" in model:
+        said.content = text
         return None
     usage, flags, cost = counted(raw, model)
     tier = chunk.service_tier
@@ -393,7 +395,7 @@ def model_in(url: str) -> str | None:
 
 def asked(body: Payload, url: str) -> Asked:
     """What a chat request asks for."""
-    parameters = scalars(body, PARAMETERS)
+    parameters = scalars(body, _NAMES)
     if "reasoning" in body:
         for key, value in mapping(body.get("reasoning")).items():
             if isinstance(value, (str, int, float, bool)):
