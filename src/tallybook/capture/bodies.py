@@ -40,7 +40,7 @@ def _odd(value: Any) -> Any:
 encode = msgspec.json.Encoder(enc_hook=_odd).encode
 
 
-def _own_sha256() -> Callable[[bytes], Any]:
+def _own_sha256() -> Callable[[bytes | memoryview], Any]:
     """Python's own SHA-256, else the library's.
 
     OpenSSL hashes large data three times as fast, but looks its algorithm up at each use: between an application's
@@ -59,7 +59,7 @@ _SHORT_BYTES = 8_192
 _short_sha256 = _own_sha256()
 
 
-def sha256(data: bytes) -> str:
+def sha256(data: bytes | memoryview) -> str:
     """`sha256:` and the digest in hexadecimal."""
     digest = _short_sha256(data) if len(data) <= _SHORT_BYTES else hashlib.sha256(data)
     return "sha256:" + digest.hexdigest()
@@ -71,6 +71,30 @@ def prompt_hash(prompt: Any) -> tuple[str | None, int | None]:
         return None, None
     data = prompt.encode("utf-8", "surrogatepass") if isinstance(prompt, str) else encode(prompt)
     return sha256(data), len(data)
+
+
+def sent_hash(content: bytes, body: Mapping[str, Any], prompt: Any) -> tuple[str, int] | None:
+    """`prompt_hash` of a list of messages from the request's bytes as they were sent, without encoding it again.
+
+    `None` where the bytes around the prompt are not what this encoder makes of the rest of the body.
+    """
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    is_found = False
+    for key, value in body.items():
+        if value is prompt and not is_found:
+            is_found = True
+            before[key] = None
+        else:
+            (after if is_found else before)[key] = value
+    if not is_found or not isinstance(prompt, list):
+        return None
+    head = encode(before).removesuffix(b"null}")
+    tail = b"," + encode(after)[1:] if after else b"}"
+    if not (content.startswith(head) and content.endswith(tail)):
+        return None
+    size = len(content) - len(head) - len(tail)
+    return sha256(memoryview(content)[len(head) : len(head) + size]), size
 
 
 def strings(value: Any) -> Iterator[str]:

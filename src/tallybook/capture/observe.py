@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from tallybook.capture import guard
+from tallybook.capture import guard, plain
 from tallybook.capture.bodies import preview, prompt_hash, sha256, strings
 from tallybook.capture.recorder import Recorder
 from tallybook.capture.scope import Scope, current
@@ -35,23 +35,21 @@ class Observation:
     """A call under way. Exactly one of the finishing methods takes effect; later ones do nothing."""
 
     __slots__ = (
-        "_done", "asked", "base_url", "call_id", "format", "is_batch", "is_stream", "may_repeat", "prompt_bytes",
-        "prompt_digest", "provider", "recorder", "response", "retries", "scope", "source", "started_ns", "started_us",
+        "_done", "asked", "base_url", "format", "is_batch", "is_stream", "may_repeat", "prompt_told", "provider",
+        "recorder", "response", "retries", "scope", "source", "started_ns", "started_us",
     )  # fmt: skip
 
     def __init__(
         self, recorder: Recorder, fmt: Format, asked: Asked, provider: str, base_url: str | None, *, source: str = "sdk"
     ) -> None:
-        now_ns = time.time_ns()
-        self.started_us = now_ns // 1000
+        self.started_us = time.time_ns() // 1000
         self.recorder = recorder
         self.format = fmt
         self.asked = asked
         self.provider = provider
         self.base_url = base_url
         self.scope: Scope = current.get()
-        self.call_id = recorder.new_id(self.started_us)
-        self.prompt_digest, self.prompt_bytes = prompt_hash(asked.prompt)
+        self.prompt_told: tuple[str | None, int | None] | None = None
         self.source = source
         self.retries = 0
         self.may_repeat = False
@@ -67,9 +65,27 @@ class Observation:
         """Microseconds since the call began."""
         return (time.perf_counter_ns() - self.started_ns) // 1000
 
+    def hash_prompt(self) -> tuple[str | None, int | None]:
+        """Hash and size of the prompt; kept, for the application may change its messages while a stream goes on."""
+        told = self.prompt_told
+        if told is None:
+            try:
+                told = prompt_hash(self.asked.prompt)
+            except Exception as error:  # noqa: BLE001  (objects of the application's; the record goes without)
+                guard.failed("hashing a prompt", error)
+                told = (None, None)
+            self.prompt_told = told
+        return told
+
     def succeed(self, raw: bytes, http_status: int | None = None) -> None:
         """Record a whole response from its raw body."""
-        duration_us = self.elapsed_us()
+        duration_us = (time.perf_counter_ns() - self.started_ns) // 1000
+        quick = self.format.quick
+        if quick is not None and not self._done:
+            said = quick(raw)
+            if said is not None and plain.record(self, said, duration_us, None, http_status):
+                self._done = True
+                return
         parsed = self.format.parse(raw)
         self.finish(parsed, duration_us, http_status=http_status)
 
@@ -125,14 +141,33 @@ class Observation:
         if self._done:
             return
         self._done = True
+        said = None
+        if status is None and duration_us is not None and not self.recorder.keeps_bodies:
+            said = plain.quick_of(parsed)
+            if said is not None and plain.record(self, said, duration_us, ttft_us, http_status):
+                return
         if status is None:
             status = "error" if parsed.error_type else "ok" if parsed.is_complete else "incomplete"
+        line = self._line(parsed, status)
+        line.duration_ms = None if duration_us is None else duration_us / 1000
+        line.ttft_ms = None if ttft_us is None else ttft_us / 1000
+        line.http_status = http_status
+        if self.recorder.keeps_bodies:
+            self._bodies(line, parsed.text)
+        self.recorder.line(line)
+        if said is not None:
+            plain.learn(self, said, http_status, line)
+        if parsed.further:
+            self._further(parsed, line)
+
+    def _line(self, parsed: Parsed, status: Status) -> Line:
+        """The record but for its durations and HTTP status."""
         usage, flags = self._usage(parsed, status)
+        prompt_digest, prompt_bytes = self.hash_prompt()
+        text = parsed.text
         recorder = self.recorder
         scope = self.scope
         settings = recorder.settings
-        text = parsed.text
-        data = text.encode("utf-8", "surrogatepass") if text is not None else None
         message = parsed.error_message
         metadata = scope.metadata
         if metadata:
@@ -140,28 +175,22 @@ class Observation:
             flags += cut
         if scope.is_cut:
             flags += ("field_cut",)
-        line = Line(
-            VERSION, time_of(self.started_us), self.call_id, scope.agent_name, self.format.operation, self.asked.model,
-            scope.session_id, scope.user_id or settings.user_id, None if duration_us is None else duration_us / 1000,
+        return Line(
+            VERSION, time_of(self.started_us), recorder.new_id(self.started_us), scope.agent_name,
+            self.format.operation, self.asked.model, scope.session_id, scope.user_id or settings.user_id, None,
             tokens_of(usage), None if parsed.cost_nanousd is None else parsed.cost_nanousd / 1e9, status == "ok",
-            self.prompt_digest, None if data is None else sha256(data),
+            prompt_digest, None if text is None else sha256(text.encode("utf-8", "surrogatepass")),
             Where(
                 scope.project or recorder.place.project, recorder.place.branch(self.started_us),
                 None if message is None else recorder.redact(message[: 4 * ERROR_MESSAGE_CHARS])[:ERROR_MESSAGE_CHARS],
             ),
             scope.name, self.provider, parsed.response_model, parsed.response_id, scope.run_id, scope.parent_id,
-            None if ttft_us is None else ttft_us / 1000, status, parsed.error_type, http_status,
-            scope.environment or settings.environment, scope.tags, metadata,
+            None, status, parsed.error_type, None, scope.environment or settings.environment, scope.tags, metadata,
             self._tools(parsed.tool_calls) if parsed.tool_calls else (),
             parsed.finish_reasons, parsed.service_tier, self.base_url, self.is_stream, self.is_batch,
             self.may_repeat, self.retries, self.source, usage.requests, usage.quantities, parsed.usage_raw,
-            self.asked.parameters, self.prompt_bytes, None if text is None else len(text), None, None, flags,
+            self.asked.parameters, prompt_bytes, None if text is None else len(text), None, None, flags,
         )  # fmt: skip
-        if recorder.keeps_bodies:
-            self._bodies(line, text)
-        recorder.line(line)
-        if parsed.further:
-            self._further(parsed, line)
 
     def _further(self, parsed: Parsed, line: Line) -> None:
         """Usage of other models inside the call (an advisor, an image tool) is billed beside it: records of its own."""
@@ -169,7 +198,7 @@ class Observation:
             self.recorder.line(
                 msgspec.structs.replace(
                     line, call_id=self.recorder.new_id(self.started_us), name=part.name or line.name,
-                    model=part.model, response_model=part.model, response_id=None, parent_id=self.call_id,
+                    model=part.model, response_model=part.model, response_id=None, parent_id=line.call_id,
                     tokens=tokens_of(part.usage), usage_raw=part.usage_raw, cost_usd=None, tool_calls=(),
                     requests=part.usage.requests, quantities=part.usage.quantities, prompt_hash=None,
                     response_hash=None, prompt_chars=None, response_chars=None, prompt_preview=None,
@@ -233,16 +262,17 @@ class Observation:
 
     def _bodies(self, line: Line, text: str | None) -> None:
         recorder, settings, prompt = self.recorder, self.recorder.settings, self.asked.prompt
+        call_id = line.call_id or ""
         when = line.timestamp.isoformat().replace("+00:00", "Z")
         with guard.contained("bodies"):
             if settings.prompts != "none" and prompt is not None:
                 line.prompt_preview = preview(prompt, recorder.redact)
                 if settings.prompts == "full":
-                    recorder.bodies.prompt(self.call_id, when, prompt)
+                    recorder.bodies.prompt(call_id, when, prompt)
             if settings.responses != "none" and text is not None:
                 line.response_preview = preview(text, recorder.redact)
                 if settings.responses == "full":
-                    recorder.bodies.response(self.call_id, when, text)
+                    recorder.bodies.response(call_id, when, text)
 
 
 def record_failure(observation: Observation, error: BaseException) -> None:

@@ -28,13 +28,18 @@ from tallybook.journal.writer import Disk, Writer
 from tallybook.model.call import Call, Step
 from tallybook.model.codec import Line, Tool, encode_line, encode_step, line_of
 from tallybook.model.errors import SettingError
-from tallybook.model.ids import uuid7
+from tallybook.model.ids import uuid7_of, uuid7_tail
 from tallybook.model.limits import FIELD_CHARS, RECORD_BYTES, SEGMENT_BYTES
 
 WAITING_BYTES = 4_194_304
 """Lines kept in memory while the disk refuses. Beyond: the oldest are dropped and counted `record_lost`."""
 
 _random_bits = random.SystemRandom().getrandbits
+
+WINDOW_US = 10_000_000
+"""Calls that begin within the same ten seconds share the beginning of their timestamp and the look at the branch."""
+_TAILS = 64
+"""Random ends of ids made at once: one by one, between an application's own work, each costs five times as much."""
 
 
 class Recorder:
@@ -52,7 +57,12 @@ class Recorder:
         self._waiting: deque[tuple[Writer, bytes]] = deque()
         self._waiting_bytes = 0
         self._waiting_lock = threading.RLock()
-        self._random = random.Random(_random_bits(128))  # noqa: S311  (ids are no secrets)
+        self._tails: list[str] = []
+        self.forms: dict[Any, Any] = {}
+        """What `plain` keeps of lines."""
+        self.window: tuple[int, str] = (0, "")
+        """See `look`."""
+        self._branch: str | None = None
 
     def _writer(self, kind: Kind) -> Writer:
         writer = self._writers.get(kind)
@@ -65,7 +75,36 @@ class Recorder:
 
     def new_id(self, now_us: int) -> str:
         """A fresh UUIDv7 for a moment in microseconds."""
-        return uuid7(now_us // 1000, self._random.getrandbits(74))
+        try:
+            tail = self._tails.pop()
+        except IndexError:
+            rng = random.Random(_random_bits(128))  # noqa: S311  (ids are no secrets)
+            self._tails.extend([uuid7_tail(rng.getrandbits(74)) for _ in range(_TAILS)])
+            tail = self._tails.pop()
+        return uuid7_of(now_us // 1000, tail)
+
+    def look(self, unix_us: int) -> tuple[int, str]:
+        """The beginning of the ten seconds that a moment is in, in microseconds and as a timestamp begins; kept.
+
+        Looks up the branch as well; what `plain` kept of lines is forgotten when it changed.
+        """
+        begin_us = unix_us - unix_us % WINDOW_US
+        branch = self.place.branch(unix_us)
+        if branch != self._branch:
+            self._branch = branch
+            self.forms.clear()
+        self.window = (begin_us, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(begin_us // 1_000_000))[:-1])
+        return self.window
+
+    def write(self, data: bytes, now_us: int) -> None:
+        """Record a call that is bytes already."""
+        if self._waiting:
+            self._wait_or_drain(self._telemetry, data)
+            return
+        try:
+            self._telemetry.append(data, now_us)
+        except OSError as error:
+            self._refused(self._telemetry, data, error)
 
     def call(self, call: Call) -> None:
         """Record a call."""
@@ -100,8 +139,11 @@ class Recorder:
         try:
             writer.append(line, time.time_ns() // 1000)
         except OSError as error:
-            self._keep(writer, line)
-            guard.failed("disk", error, f"cannot write to {self.settings.folder}: {error}; records wait in memory")
+            self._refused(writer, line, error)
+
+    def _refused(self, writer: Writer, line: bytes, error: OSError) -> None:
+        self._keep(writer, line)
+        guard.failed("disk", error, f"cannot write to {self.settings.folder}: {error}; records wait in memory")
 
     def _keep(self, writer: Writer, line: bytes) -> None:
         if len(line) > RECORD_BYTES:
@@ -157,7 +199,7 @@ class Recorder:
         self._waiting_lock = threading.RLock()
         self._waiting.clear()
         self._waiting_bytes = 0
-        self._random = random.Random(_random_bits(128))  # noqa: S311  (ids are no secrets)
+        self._tails.clear()
         self.bodies.forked()
         for writer in self._writers.values():
             writer.forked()

@@ -64,6 +64,11 @@ class RealDisk:
 class Writer:
     """One process's writer of one kind of lines. Safe for threads; forget it after a fork (`forked`)."""
 
+    __slots__ = (
+        "_bytes_max", "_day_end_us", "_disk", "_fd", "_folder", "_fsync", "_kind", "_lock", "_look_us",
+        "_needs_newline", "_os_write", "_size",
+    )  # fmt: skip
+
     def __init__(
         self, folder: Path, kind: Kind, *, segment_bytes_max: int, fsync: bool = False, disk: Disk | None = None
     ) -> None:
@@ -77,7 +82,8 @@ class Writer:
         self._fd = -1
         self._size = 0
         self._day_end_us = 0
-        self._checked_us = 0
+        self._look_us = 0
+        """Until this moment a line may be written without a look at the segment; 0 asks for one in any case."""
         self._needs_newline = False
 
     def append(self, line: bytes, now_us: int) -> None:
@@ -87,25 +93,34 @@ class Writer:
         is left behind then, so that who tries again does not write it twice.
         """
         with self._lock:
-            if now_us >= self._day_end_us or self._size >= self._bytes_max or self._fd < 0:
-                self._reopen(now_us)
-            elif now_us - self._checked_us >= _CHECK_US:
-                self._checked_us = now_us
-                if os.fstat(self._fd).st_nlink == 0:
-                    self._reopen(now_us)
-            if self._needs_newline:
-                line = b"\n" + line
+            is_due = now_us >= self._look_us or self._size >= self._bytes_max
+            if is_due:
+                line = self._looked(line, now_us)
             written = self._os_write(self._fd, line)
             if written != len(line):
                 self._finish(line, written)
-            if self._fsync:
-                try:
-                    self._disk.fsync(self._fd)
-                except OSError:
-                    self._take_back(len(line))
-                    raise
-            self._needs_newline = False
             self._size += len(line)
+            if is_due:
+                self._settle(line, now_us)
+
+    def _looked(self, line: bytes, now_us: int) -> bytes:
+        """Make sure of the segment: of this day, not full, not removed. Gives the line as it has to be written."""
+        is_over = now_us >= self._day_end_us or self._size >= self._bytes_max or self._fd < 0
+        if is_over or os.fstat(self._fd).st_nlink == 0:
+            self._reopen(now_us)
+        return b"\n" + line if self._needs_newline else line
+
+    def _settle(self, line: bytes, now_us: int) -> None:
+        """After a look and a write that went well: make it durable where that is set, and decide on the next look."""
+        if self._fsync:
+            try:
+                self._disk.fsync(self._fd)
+            except OSError:
+                self._size -= len(line)
+                self._take_back(len(line))
+                raise
+        self._needs_newline = False
+        self._look_us = 0 if self._fsync else min(now_us + _CHECK_US, self._day_end_us)
 
     def _finish(self, line: bytes, written: int) -> None:
         """Complete a short write (a full disk, a signal), or take back what was written and raise."""
@@ -126,6 +141,7 @@ class Writer:
         except OSError:
             self._size += written
             self._needs_newline = True
+            self._look_us = 0
 
     def _reopen(self, now_us: int) -> None:
         self.close()
@@ -141,7 +157,6 @@ class Writer:
         self._size = os.fstat(self._fd).st_size
         self._needs_newline = self._size > 0 and os.pread(self._fd, 1, self._size - 1) != b"\n"
         self._day_end_us = day_us + _DAY_US
-        self._checked_us = now_us
 
     def _adopt(self, place: Path) -> int:
         """Descriptor of a free segment of the day, locked; -1 when there is none."""
@@ -204,7 +219,7 @@ class Writer:
         with self._lock:
             if self._fd >= 0:
                 fd, self._fd = self._fd, -1
-                self._day_end_us = 0
+                self._day_end_us = self._look_us = 0
                 os.close(fd)
 
     def forked(self) -> None:

@@ -13,13 +13,22 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 
 def uuid7(unix_ms: int, random_74_bits: int) -> str:
     """Text of a UUIDv7 from milliseconds since 1970 and 74 random bits."""
-    return "%08x-%04x-7%03x-%04x-%012x" % (  # noqa: UP031  (the fastest form, measured)
-        unix_ms >> 16,
-        unix_ms & 0xFFFF,
+    return uuid7_of(unix_ms, uuid7_tail(random_74_bits))
+
+
+def uuid7_tail(random_74_bits: int) -> str:
+    """The part of a UUIDv7 that does not depend on time: version, variant and the random bits."""
+    return "7%03x-%04x-%012x" % (  # noqa: UP031  (the fastest form, measured)
         random_74_bits >> 62,
         random_74_bits >> 48 & 0x3FFF | 0x8000,
         random_74_bits & 0xFFFF_FFFF_FFFF,
     )
+
+
+def uuid7_of(unix_ms: int, tail: str) -> str:
+    """Text of a UUIDv7 from milliseconds since 1970 and a tail that is used once."""
+    digits = hex(1 << 48 | unix_ms)
+    return f"{digits[3:11]}-{digits[11:]}-{tail}"
 
 
 def is_uuid7(text: str) -> bool:

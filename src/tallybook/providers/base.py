@@ -72,16 +72,17 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Quick(msgspec.Struct, gc=False):
-    """All that there is of a usual answer: text, and usage with nothing beside tokens."""
+    """All that there is of a usual answer: text, and usage with nothing beside tokens. JSON text is on one line."""
 
     response_id: str
+    """JSON text."""
     model: str | None
     service_tier: str | None
     finish_reasons: tuple[str, ...]
     text: str
     tokens: Tokens
-    usage_raw: Any
-    """As `Parsed.usage_raw`; may be JSON text as `msgspec.Raw`."""
+    usage_raw: str
+    """JSON text."""
 
 
 class Stream(Protocol):

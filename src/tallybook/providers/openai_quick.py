@@ -6,7 +6,7 @@ is left to it. The decoder does the checking, so that little is left to do in Py
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,7 +19,7 @@ _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 class _Message(msgspec.Struct, gc=False):
     content: _Text
-    tool_calls: None = None
+    tool_calls: Any = None
     function_call: None = None
     refusal: None = None
     reasoning_content: None = None
@@ -36,13 +36,14 @@ class _Choice(msgspec.Struct, gc=False):
 
 
 class _Answer(msgspec.Struct, gc=False):
-    id: _Text
+    id: msgspec.Raw
     model: _Text
     choices: tuple[_Choice]
     usage: msgspec.Raw
     service_tier: str | None = None
     error: None = None
     x_groq: None = None
+    timings: None = None
 
 
 class _Inside(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -76,8 +77,6 @@ _decode_usage = msgspec.json.Decoder(_Usage).decode
 
 def quick(raw: bytes) -> Quick | None:
     """The answer in a whole response's body; `None` where `openai_chat.parse` has to look."""
-    if b'"tool_calls"' in raw:
-        return None  # Mostly not empty, and a decoder that fails half-way costs more than this look.
     try:
         said = _decode(raw)
         usage = _decode_usage(said.usage)
@@ -96,13 +95,16 @@ def quick(raw: bytes) -> Quick | None:
         or (heard or 0) + (seen or 0) > asked
         or (thought or 0) + (spoken or 0) + (drawn or 0) > answered
         or choice.index
+        or choice.message.tool_calls
         or "-search" in said.model
     ):
         return None
-    raw = bytes(said.usage)
-    if b"\n" in raw or b" " in raw:  # Only keys and numbers are in it.
-        raw = b"".join(raw.split())
+    identity, told = str(said.id, "utf-8"), str(said.usage, "utf-8")
+    if len(identity) < 3 or identity[0] != '"':
+        return None
+    if "\n" in told or " " in told:  # Only keys and numbers are in it.
+        told = "".join(told.split())
     return Quick(
-        said.id, said.model, said.service_tier, (choice.finish_reason,), choice.message.content,
-        Tokens(asked, answered, total, read, write, None, heard, seen, thought, spoken, drawn), msgspec.Raw(raw),
+        identity, said.model, said.service_tier or None, (choice.finish_reason,), choice.message.content,
+        Tokens(asked, answered, total, read, write, None, heard, seen, thought, spoken, drawn), told,
     )  # fmt: skip

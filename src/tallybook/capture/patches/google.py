@@ -39,6 +39,7 @@ def _begin(client: Any, method: str, path: str, body: Any) -> Observation | None
     usual = detect_provider(None, address) in ("google", "google-vertex") or not host
     observation = Observation(pen, fmt, asked, provider, None if usual else host)
     observation.may_repeat = method.lower() == "get"
+    observation.hash_prompt()
     return observation
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from tallybook.capture import guard, recorder, switch, tee
 from tallybook.capture.batch import record_batch
+from tallybook.capture.bodies import sent_hash
 from tallybook.capture.observe import Observation, record_failure
 from tallybook.providers.base import Asked, Format
 from tallybook.providers.detect import detect_provider
@@ -25,21 +26,23 @@ _ASKS_FOR_USAGE = frozenset({"openai.chat", "openai.completions"})
 _TELLS_UNASKED = frozenset({"mistral"})
 """Hosts that give usage in every stream and know no `stream_options`."""
 
+_LARGE_BYTES = 16_384
+"""From this size of a request on, its prompt is hashed as it was sent and not encoded a second time."""
+
 _KNOWN = "_tallybook_address"
 _refusing: set[str] = set()
 """Base URLs that answered that they know no `stream_options`; they are not asked again."""
 
 
-class _Request:
+class _Request(Observation):
     """One `request` of the SDK under way."""
 
-    __slots__ = ("has_injected", "is_async", "observation", "plain_body")
-
-    def __init__(self, observation: Observation, is_async: bool) -> None:
-        self.observation = observation
-        self.is_async = is_async
-        self.has_injected = False
-        self.plain_body: Any = None
+    __slots__ = ("has_injected", "is_async", "plain_body")
+    has_injected: bool
+    """Whether we asked for usage where the application did not."""
+    is_async: bool
+    plain_body: Any
+    """The body without our wish."""
 
 
 def _base_url(client: Any, family: str) -> tuple[str | None, str | None]:
@@ -86,10 +89,13 @@ def _begin(client: Any, options: Any, family: str, is_async: bool) -> _Request |
         provider = detect_provider(asked.model, None)
         if provider == "unknown" and host is not None:
             provider = family if family == "anthropic" else provider
-    observation = Observation(pen, fmt, asked, provider, host)
+    request = _Request(pen, fmt, asked, provider, host)
+    request.is_async = is_async
+    request.has_injected = False
+    if is_async:
+        request.hash_prompt()  # Other tasks may change the messages while it waits.
     if options.method.lower() == "get":
-        observation.may_repeat = True
-    request = _Request(observation, is_async)
+        request.may_repeat = True
     if asked.is_stream and fmt.name in _ASKS_FOR_USAGE and pen.settings.stream_usage == "auto":
         _ask_for_usage(request, options, fmt, asked, body)
     return request
@@ -97,8 +103,7 @@ def _begin(client: Any, options: Any, family: str, is_async: bool) -> _Request |
 
 def _ask_for_usage(request: _Request, options: Any, fmt: Format, asked: Asked, body: Mapping[str, Any]) -> None:
     del fmt, asked
-    observation = request.observation
-    if observation.provider in _TELLS_UNASKED or (observation.base_url or "") in _refusing:
+    if request.provider in _TELLS_UNASKED or (request.base_url or "") in _refusing:
         return
     given = body.get("stream_options")
     if given is not None and (not isinstance(given, Mapping) or "include_usage" in given):
@@ -120,7 +125,7 @@ def _is_refusal(request: _Request, error: BaseException) -> bool:
 
 def _plainly(request: _Request, options: Any) -> None:
     """Take our wish back, for this request and all further ones to that host."""
-    _refusing.add(request.observation.base_url or "")
+    _refusing.add(request.base_url or "")
     options.json_data = request.plain_body
     request.has_injected = False
 
@@ -137,16 +142,15 @@ def _start(self: Any, options: Any, family: str, is_async: bool) -> _Request | N
 
 def _returned(request: _Request) -> None:
     """The SDK made its result: record a response that was read whole; a stream records itself at its end."""
-    observation = request.observation
-    response = observation.response
+    response = request.response
     try:
         if response is None:
-            observation.discard()  # A middleware's or a test's own answer: no request went out.
+            request.discard()  # A middleware's or a test's own answer: no request went out.
         elif "_content" in response.__dict__:
-            if observation.format.batch is not None:
-                record_batch(observation, response.content)
+            if request.format.batch is not None:
+                record_batch(request, response.content)
             else:
-                observation.succeed(response.content, response.status_code)
+                request.succeed(response.content, response.status_code)
     except Exception as error:  # noqa: BLE001
         guard.failed("recording a result", error)
 
@@ -169,7 +173,7 @@ def sync_request(original: Callable[..., Any], family: str) -> Callable[..., Any
                 _plainly(mine, options)
                 result = original(self, cast_to, options, *args, **kwargs)
         except BaseException as error:
-            record_failure(mine.observation, error)
+            record_failure(mine, error)
             raise
         finally:
             _under_way.reset(token)
@@ -197,7 +201,7 @@ def async_request(original: Callable[..., Coroutine[Any, Any, Any]], family: str
                 _plainly(mine, options)
                 result = await original(self, cast_to, options, *args, **kwargs)
         except BaseException as error:
-            record_failure(mine.observation, error)
+            record_failure(mine, error)
             raise
         finally:
             _under_way.reset(token)
@@ -226,14 +230,18 @@ def process_response(original: Callable[..., Any], family: str) -> Callable[...,
 
 def _note(mine: _Request, kwargs: Mapping[str, Any]) -> None:
     response = kwargs.get("response")
-    observation = mine.observation
-    if response is None or observation.response is response:
+    if response is None or mine.response is response:
         return
-    observation.response = response
-    observation.retries = kwargs.get("retries_taken", 0)
-    if "_content" not in response.__dict__:
-        tee.attach(response, observation, is_async=mine.is_async, hide_usage=mine.has_injected)
-        mine.observation.response = _Streaming
+    mine.response = response
+    mine.retries = kwargs.get("retries_taken", 0)
+    is_stream = "_content" not in response.__dict__
+    content = getattr(response._request, "_content", b"")
+    if mine.prompt_told is None and len(content) > _LARGE_BYTES:
+        mine.prompt_told = sent_hash(content, kwargs["options"].json_data, mine.asked.prompt)
+    if is_stream:
+        mine.hash_prompt()
+        tee.attach(response, mine, is_async=mine.is_async, hide_usage=mine.has_injected)
+        mine.response = _Streaming
 
 
 class _Streaming:
