@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallybook.model.usage import Usage, faults
-from tallybook.providers.openai_usage import Counted, counted
+from tallybook.providers.openai_usage import Counted, counted, stated_cost
 
 
 def usage(prompt: int, completion: int, total: int | None = None, **more: Any) -> dict[str, Any]:
@@ -176,3 +176,8 @@ def test_whatever_is_sent_no_part_exceeds_its_total_and_nothing_raises(
 ) -> None:
     got = counted({**raw, "prompt_tokens_details": details, "completion_tokens_details": details})
     assert faults(got.usage) == ()
+
+
+@pytest.mark.parametrize("cost", ["9" * 5000, -1, 1e30, {"total_cost": 1e12}, "x"])
+def test_a_cost_beyond_all_sense_is_none(cost: Any) -> None:
+    assert stated_cost({"cost": cost}) is None

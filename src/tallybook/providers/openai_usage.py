@@ -227,12 +227,21 @@ def _quantities(raw: Mapping[str, Any]) -> dict[str, int]:
     return {"audio_ms": round(seconds * 1000)} if seconds else {}
 
 
+_COST_NANOUSD_MAX = 10**18
+"""A thousand million dollars: what is stated beyond is no cost of one call, and would not fit its column."""
+
+
 def stated_cost(raw: Mapping[str, Any]) -> int | None:
-    """What the host says the call cost, in nano-USD.
+    """What the host says the call cost, in nano-USD; `None` for none, and for one beyond all sense.
 
     OpenRouter and Vercel: `cost` in USD; with the user's own key (`is_byok`) it is only the host's fee, and the
     upstream's charge comes on top. Perplexity: `cost.total_cost`. xAI: ticks of 1e-10 USD, where 0 means not told.
     """
+    stated = _stated(raw)
+    return stated if stated is not None and 0 <= stated <= _COST_NANOUSD_MAX else None
+
+
+def _stated(raw: Mapping[str, Any]) -> int | None:
     ticks = whole(raw.get("cost_in_usd_ticks"))
     if ticks:
         return (ticks + 5) // 10
