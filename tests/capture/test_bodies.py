@@ -13,11 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallybook.capture import bodies
-from tallybook.capture.bodies import BodyWriter, encode, preview, prompt_hash, strings, without_base64
+from tallybook.capture.bodies import BodyWriter, encode, preview, prompt_hash, sent_hash, strings, without_base64
 from tallybook.capture.redact import Redactor
 from tallybook.model.limits import BODY_BYTES, PREVIEW_CHARS
 
 TIME = "2026-11-22T12:00:00Z"
+MESSAGES: list[Any] = [
+    {"role": "system", "content": 'Say "ja" \u00e4 \u2028 \x1f\x7f / \\ \U0001f600'},
+    {"role": "user", "content": [{"type": "text", "text": "Hi"}, {"type": "number", "value": 12}]},
+]
 BLOB = base64.b64encode(bytes(range(256)) * 8).decode()
 
 
@@ -169,3 +173,32 @@ def test_threads_write_each_message_once() -> None:
     for thread in threads:
         thread.join()
     assert len(lines.of("messages")) == 100 and len(lines.of("prompts")) == 800
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": MESSAGES, "model": "m"},
+        {"model": "m", "messages": MESSAGES},
+        {"max_tokens": 9, "messages": MESSAGES, "model": "m", "tools": [{"name": "f"}]},
+        {"messages": MESSAGES},
+        {"other": MESSAGES[:1], "messages": MESSAGES},
+    ],
+)
+def test_a_prompt_is_hashed_as_it_was_sent_with_the_same_result(body: dict[str, Any]) -> None:
+    content = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    assert sent_hash(content, body, MESSAGES) == prompt_hash(MESSAGES)
+
+
+@pytest.mark.parametrize(
+    ("content", "body", "prompt"),
+    [
+        (json.dumps({"messages": MESSAGES, "model": "m"}).encode(), {"messages": MESSAGES, "model": "m"}, MESSAGES),
+        (b'{"messages":[],"model":"m","extra":1}', {"messages": MESSAGES, "model": "m"}, MESSAGES),
+        (b'{"input":"text"}', {"input": "text"}, "text"),
+        (b'{"messages":[]}', {"messages": MESSAGES}, {"system": "s", "messages": MESSAGES}),
+        (b"", {"messages": MESSAGES}, MESSAGES),
+    ],
+)
+def test_a_request_that_was_sent_otherwise_is_not_guessed_at(content: bytes, body: dict[str, Any], prompt: Any) -> None:
+    assert sent_hash(content, body, prompt) is None

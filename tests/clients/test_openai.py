@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from typing import Any
 
@@ -14,6 +15,7 @@ import openai
 from clients.described import async_outcome, sync_outcome
 from clients.openai_cases import ASK, CASES
 from clients.ways import Case, async_call, call, check
+from tallybook.capture.bodies import prompt_hash
 from tallybook.testing import ReplayServer, TemporaryLedger, temporary_ledger
 
 
@@ -123,3 +125,40 @@ def test_requests_that_are_no_model_call_leave_no_record(server: ReplayServer, l
         client.models.list()
         client.files.create(file=("a.jsonl", b"{}"), purpose="batch")
     assert ledger.calls() == []
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_the_prompts_hash_is_that_of_the_messages_whatever_their_size(
+    server: ReplayServer, ledger: TemporaryLedger, size: int, is_stream: bool
+) -> None:
+    messages: Any = [{"role": "user", "content": 'a "quoted" \u00e4\n' * (size // 10)}]
+    expected = hashlib.sha256(json.dumps(messages, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+    with openai.OpenAI(base_url=server.openai_url, api_key="k") as client:
+        for _ in range(3):
+            got: Any = client.chat.completions.create(model="gpt-4o", messages=messages, stream=is_stream, user="u")
+            if is_stream:
+                list(got)
+    assert {record.prompt_hash for record in ledger.calls()} == {f"sha256:{expected}"}
+
+
+def test_messages_that_change_while_a_call_is_under_way_are_recorded_as_sent(
+    server: ReplayServer, ledger: TemporaryLedger
+) -> None:
+    sent: Any = [{"role": "user", "content": "first"}]
+    told = prompt_hash([{"role": "user", "content": "first"}])[0]
+
+    async def talk() -> None:
+        async with openai.AsyncOpenAI(base_url=server.openai_url, api_key="k") as client:
+            call = asyncio.create_task(client.chat.completions.create(model="gpt-4o", messages=sent))
+            await asyncio.sleep(0.001)
+            sent.append({"role": "user", "content": "second"})
+            sent[0]["content"] = "other"
+            await call
+
+    asyncio.run(talk())
+    sent[:] = [{"role": "user", "content": "first"}]
+    with openai.OpenAI(base_url=server.openai_url, api_key="k") as client:
+        for _ in client.chat.completions.create(model="gpt-4o", messages=sent, stream=True):
+            sent.append({"role": "user", "content": "more"})
+    assert [record.prompt_hash for record in ledger.calls()] == [told, told]
