@@ -37,6 +37,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "monthly": ("periods", "One row a month"),
         "session": ("session", "One row a session"),
         "blocks": ("blocks", "Five-hour windows, burn rate and projection"),
+        "statusline": ("statusline", "One line for the prompt of a coding agent"),
     },
     "Single calls": {
         "calls": ("calls", "List calls"),

@@ -23,6 +23,8 @@ from tallybook.store.memory import added, run_of
 CHUNK_BYTES = 8 * 1024 * 1024
 """Read and stored in one transaction; a crash costs at most this much work."""
 _FIRST_BYTES = 65_536
+MARK = "repricing:"
+"""What begins so among the offsets is no segment: it says that run totals have moved with a repricing."""
 
 
 class Followed(NamedTuple):
@@ -97,7 +99,7 @@ def follow(
         taken = _follow_segment(folder / path, identity, offsets.get(identity, 0), state, pricer, on_calls)
         calls += taken.calls
         bad += taken.bad
-    _forget(folder, state, set(offsets) - seen)
+    _forget(folder, state, {name for name in set(offsets) - seen if not name.startswith(MARK)})
     return Followed(calls, bad)
 
 
