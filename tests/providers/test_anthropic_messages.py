@@ -270,3 +270,17 @@ def test_no_part_exceeds_its_total_and_the_unknown_stays_unknown(
     assert got.input_tokens == fresh + (read or 0) + (of_5m or 0) + (of_1h or 0)
     assert (got.cache_read_tokens, got.cache_write_5m_tokens, got.cache_write_1h_tokens) == (read, of_5m, of_1h)
     assert got.reasoning_tokens is None
+
+
+def test_an_answer_in_anothers_place_is_counted_once_and_the_refusal_is_the_other_models() -> None:
+    iterations = [
+        {"type": "message", "model": "claude-fable-5", "input_tokens": 408, "output_tokens": 0},
+        {"type": "fallback_message", "model": "claude-opus-4-8", "input_tokens": 412, "output_tokens": 264},
+    ]
+    usage = {"input_tokens": 412, "output_tokens": 264, "iterations": iterations}
+    got = parse(body({"type": "message", "id": "m", "model": "claude-opus-4-8", "content": [], "usage": usage}))
+    assert got.usage is not None
+    assert (got.usage.input_tokens, got.usage.output_tokens) == (412, 264)
+    assert [(part.model, part.usage.input_tokens, part.usage.output_tokens, part.name) for part in got.further] == [
+        ("claude-fable-5", 408, 0, "refused")
+    ]

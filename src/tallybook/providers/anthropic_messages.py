@@ -4,8 +4,9 @@
 thinking. In a stream `message_start` carries the input side and a placeholder output; `message_delta.usage` is
 the final cumulative value of every key it has: it overwrites, it is never added. Keys it lacks keep their start.
 
-`usage.iterations` lists what was billed: the top level counts only those of type `message`. A `compaction` is the
-same model's work and is added; an `advisor_message` is another model's and becomes `Parsed.further`.
+`usage.iterations` lists what was billed: the top level counts only those of type `message`, or, where another model
+refused and this one answered instead, the `fallback_message`. A `compaction` is the same model's work and is added; an
+`advisor_message` and the refused message are other models' and become `Parsed.further`.
 """
 
 from __future__ import annotations
@@ -86,22 +87,15 @@ def _fields(kind: Any, value: Any) -> Any:
     return kind(*[value.get(name) for name in kind.__struct_fields__])
 
 
-def usage_of(raw: Mapping[str, Any]) -> tuple[Usage, tuple[str, ...], tuple[Further, ...]]:
-    """The normal form of a `usage` object, its faults, and what other models were billed inside the call."""
+def usage_of(raw: Mapping[str, Any], model: str | None = None) -> tuple[Usage, tuple[str, ...], tuple[Further, ...]]:
+    """The normal form of a `usage` object, its faults, and what other models were billed inside the call.
+
+    `model` is the one that answered; it tells apart the iterations of a call that another model began.
+    """
     usage = _plain(raw)
     further: list[Further] = []
-    for item in mappings(raw.get("iterations")):
-        kind = word(item.get("type")) or "message"
-        if kind == "message":
-            continue
-        other = _plain(item)
-        if kind == "compaction":
-            usage = _added(usage, other)
-            continue
-        other, _ = settled(other)
-        further.append(
-            Further(model=word(item.get("model")), usage=other, usage_raw=item, name=kind.removesuffix("_message"))
-        )
+    if iterations := raw.get("iterations"):
+        usage, further = _with_iterations(usage, mappings(iterations), model)
     usage, flags = settled(usage)
     if further:
         flags = (*flags, "further_models")
@@ -109,6 +103,30 @@ def usage_of(raw: Mapping[str, Any]) -> tuple[Usage, tuple[str, ...], tuple[Furt
     if place and isinstance(place, str) and place not in _ANYWHERE:
         flags = (*flags, f"inference_geo:{place}")
     return usage, flags, tuple(further)
+
+
+def _with_iterations(
+    usage: Usage, iterations: list[Mapping[str, Any]], model: str | None
+) -> tuple[Usage, list[Further]]:
+    """The usage with what else the model was billed, and what other models were.
+
+    The top level counts the messages. Where another model refused and this one answered in its place, it counts the
+    `fallback_message` alone, and the message before it is the other model's.
+    """
+    fell_back = any(item.get("type") == "fallback_message" for item in iterations)
+    told_at_top = "fallback_message" if fell_back else "message"
+    further: list[Further] = []
+    for item in iterations:
+        kind = word(item.get("type")) or "message"
+        if kind == told_at_top:
+            continue
+        billed, other = _plain(item), word(item.get("model"))
+        if kind == "compaction" or (kind == "message" and other in (None, model)):
+            usage = _added(usage, billed)
+            continue
+        name = "refused" if kind == "message" else kind.removesuffix("_message")
+        further.append(Further(model=other, usage=settled(billed)[0], usage_raw=item, name=name))
+    return usage, further
 
 
 def _plain(raw: Mapping[str, Any]) -> Usage:
@@ -293,7 +311,7 @@ class MessageStream(EventStream[_Event]):
         usage = tier = None
         tools = tuple([block.tool_call() for block in self._blocks.values()]) if self._blocks else ()
         if raw:
-            usage, flags, further = usage_of(raw)
+            usage, flags, further = usage_of(raw, word(self._model))
             # Fast mode has prices of its own and no tier of its own.
             tier = "fast" if raw.get("speed") == "fast" else word(raw.get("service_tier"))
             if tools:
