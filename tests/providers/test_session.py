@@ -33,3 +33,10 @@ def test_one_call_is_itself_and_none_is_empty() -> None:
     call = _call("m", 5, 10)
     assert summed([call]) is call
     assert summed([]) == Parsed()
+
+
+def test_a_part_without_its_total_does_not_exceed_the_others_total() -> None:
+    part = Parsed(usage=Usage(cache_read_tokens=9), response_model="m")
+    got = summed([_call("m", 5), part])
+    assert got.usage == Usage(input_tokens=5, cache_read_tokens=5, requests={"web_search": 1})
+    assert got.flags == ("parts_exceed_input",)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tallybook.model.usage import Usage
-from tallybook.providers.accounting import added
+from tallybook.providers.accounting import added, settled
 from tallybook.providers.base import Further, Parsed
 
 
@@ -36,11 +36,15 @@ def summed(calls: Iterable[Parsed]) -> Parsed:
         else:
             name = call.response_model or ""
             others[name] = added(others.get(name, Usage()), call.usage)
+    if usage is not None:
+        # A call that tells a part and no total makes parts that exceed the others' total.
+        usage, faults = settled(usage)
+        flags.update(dict.fromkeys(faults))
     counted = [call for call in found if call.usage is not None]
     costs = [call.cost_nanousd for call in counted if call.cost_nanousd is not None]
     failed = next((call for call in found if call.error_type is not None), Parsed())
     texts = [call.text for call in found if call.text]
-    further += [Further(model=name, usage=value) for name, value in others.items()]
+    further += [Further(model=name, usage=settled(value)[0]) for name, value in others.items()]
     return Parsed(
         usage=usage,
         usage_raw=[call.usage_raw for call in counted] or None,
