@@ -50,6 +50,15 @@ class Content(NamedTuple):
         return str(self.redact(text)) if self.redact else text
 
 
+class Mark(msgspec.Struct, array_like=True, frozen=True):
+    """How far a file was read: its size and time then, where the next reading begins, what it must know."""
+
+    size: int
+    mtime_ns: int
+    offset: int = 0
+    state: Any = None
+
+
 class Read(NamedTuple):
     """What a portion of a file gave. `offset` is where the next reading begins; `state` what it must know."""
 

@@ -49,8 +49,6 @@ from tallybook.ingest.importers.claude_rows import (
 from tallybook.model.call import Call, Step, ToolCall
 from tallybook.model.limits import ERROR_MESSAGE_CHARS
 from tallybook.model.usage import Usage
-from tallybook.prices.estimate import estimate_tokens
-from tallybook.providers.anthropic_messages import usage_of
 from tallybook.providers.detect import detect_provider
 
 NAME = "claude-code"
@@ -357,6 +355,8 @@ def _text(raw: msgspec.Raw) -> str:
 
 def _unusual(raw: msgspec.Raw) -> tuple[Usage, tuple[str, ...]]:
     """Usage and flags by the provider's own reader."""
+    from tallybook.providers.anthropic_messages import usage_of  # here, because a status line pays for each import
+
     try:
         usage, flags, further = usage_of(_any(raw))
     except (msgspec.DecodeError, RecursionError, TypeError, ValueError, AttributeError):
@@ -368,6 +368,8 @@ def _estimated(
     usage: Usage, flags: tuple[str, ...], blocks: list[Block], model: str | None
 ) -> tuple[Usage, tuple[str, ...]]:
     """The output as the visible text tells it, where it tells of more than the figure."""
+    from tallybook.prices.estimate import estimate_tokens  # here, because a status line pays for each import
+
     guess = estimate_tokens("\n".join(_visible(blocks)), model or "claude")
     if guess <= (usage.output_tokens or 0):
         return usage, flags

@@ -10,9 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
-from tallybook.ingest.importers.base import Content, Importer
+from tallybook.ingest.importers.base import Content, Importer, Mark
 from tallybook.ingest.importers.claude_code import ClaudeCode
 from tallybook.ingest.importers.codex import Codex
 from tallybook.ingest.importers.gemini_cli import GeminiCli
@@ -22,7 +20,7 @@ from tallybook.model import codec
 from tallybook.model.call import Call, Step
 from tallybook.model.errors import InputError
 from tallybook.model.limits import SEGMENT_BYTES
-from tallybook.store.lake.price import Prices
+from tallybook.prices.pricer import Rates
 
 PIECE_BYTES = 48_000_000
 """Read at once of one file."""
@@ -30,15 +28,6 @@ SETTLED_NS = 60_000_000_000
 """A file that was written to this lately may go on with the response it ends with."""
 _MAKERS: dict[str, Any] = {"claude-code": ClaudeCode, "codex": Codex, "gemini-cli": GeminiCli}
 NAMES = tuple(_MAKERS)
-
-
-class Mark(msgspec.Struct, array_like=True, frozen=True):
-    """How far a file was read: its size and time then, where the next reading begins, what it must know."""
-
-    size: int
-    mtime_ns: int
-    offset: int = 0
-    state: Any = None
 
 
 class Source(NamedTuple):
@@ -56,7 +45,7 @@ class Job(NamedTuple):
 
     folder: Path | None
     """Where lines are written; `None` only counts, or keeps calls (`is_kept`)."""
-    prices: Prices | None
+    prices: Rates | None
     content: Content
     since_us: int | None
     now_ns: int

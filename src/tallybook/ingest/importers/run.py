@@ -17,13 +17,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from tallybook.ingest.follow import identity_of
-from tallybook.ingest.importers.base import Content
-from tallybook.ingest.importers.portion import Job, Mark, Portion, Source, Worker, importer
+from tallybook.ingest.importers.base import Content, Mark
+from tallybook.ingest.importers.portion import Job, Portion, Source, Worker, importer
 from tallybook.ingest.importers.sums import Sum, runs_of
 from tallybook.journal.whole import sweep
+from tallybook.prices.pricer import Rates
 from tallybook.store.base import CallStore, StateStore
-from tallybook.store.lake.price import Prices
 
 MANY_BYTES = 8_000_000
 """New bytes of transcripts from which lines are written and sealed at once instead of being looked up one by one."""
@@ -39,7 +38,7 @@ class Surroundings(NamedTuple):
     """What an import works with."""
 
     folder: Path
-    prices: Prices | None
+    prices: Rates | None
     open_state: Callable[[], StateStore]
     open_store: Callable[[], CallStore]
     now_ns: Callable[[], int] = time.time_ns
@@ -187,7 +186,7 @@ def _cores() -> int:
         return os.cpu_count() or 1
 
 
-def _warm(prices: Prices) -> None:
+def _warm(prices: Rates) -> None:
     """Load the price list before the processes part, so that it is loaded once."""
     from tallybook.prices.base import Key  # here, because one process needs it not
 
@@ -215,7 +214,8 @@ def _bundles(sources: list[Source], count: int) -> list[list[Source]]:
 
 def _store_many(portions: list[Portion], around: Surroundings, state: StateStore) -> int:
     """Seal the segments at once. Their runs' totals are known, so that nobody follows these lines again."""
-    from tallybook.ingest.seal import seal  # here, because an import of nothing needs no DuckDB
+    from tallybook.ingest.follow import identity_of  # here, because an import of nothing needs no DuckDB
+    from tallybook.ingest.seal import seal
 
     offsets: dict[str, int] = {}
     for portion in portions:

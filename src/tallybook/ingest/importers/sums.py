@@ -15,7 +15,7 @@ from tallybook.model.call import Call, Run
 from tallybook.model.usage import TOKEN_FIELDS, Usage
 from tallybook.prices.base import Key, Rate
 from tallybook.prices.cost import cost_of, key_of, rate_at
-from tallybook.store.lake.price import Prices
+from tallybook.prices.pricer import Rates
 
 
 class Sum(msgspec.Struct):
@@ -52,7 +52,7 @@ class _Bin:
 class Summing:
     """Takes calls; gives sums."""
 
-    def __init__(self, prices: Prices | None) -> None:
+    def __init__(self, prices: Rates | None) -> None:
         self._prices = prices
         self._rates: dict[Key, tuple[Rate, ...]] = {}
         self._bins: dict[Any, _Bin] = {}
