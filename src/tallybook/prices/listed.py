@@ -47,6 +47,7 @@ _UNIT_FIELDS = {
     "input_audio_hours": ("audio_ms", 3_600_000), "audio_hours": ("audio_ms", 3_600_000),
     "input_mchars": ("characters", 1_000_000), "input_document_kpages": ("pages", 1_000),
     "input_annotated_document_kpages": ("annotated_pages", 1_000),
+    "output_citation_mtok": ("citation_tokens", 1_000_000),
 }  # fmt: skip
 """What is no token: our name of it, and how many of them the list's price is for."""
 _ONCE = ("gemini-1", "gemini-2")

@@ -136,10 +136,12 @@ def amended(row: Row) -> Change:
             units_instead=rate.units_instead or row.rate.units_instead,
             request_nanousd=row.rate.request_nanousd or rate.request_nanousd,
             lacking=tuple([part for part in rate.lacking if part + "_picousd" not in new]),
-            price=f"{rate.price}, {row.name}" if new or row.rate.units_attousd else rate.price,
+            price=f"{rate.price}, {row.name}" if new or units != rate.units_attousd else rate.price,
         )  # fmt: skip
         now = settled(now, row.confirms)
-        return doubted(now, row.rate.estimated) if row.rate.estimated else now
+        has_filled = bool(new) or units != rate.units_attousd or tools != rate.tools_nanousd
+        is_doubtful = row.rate.estimated and (row.mode == "amend" or has_filled)
+        return doubted(now, row.rate.estimated or "") if is_doubtful else now
 
     return change
 

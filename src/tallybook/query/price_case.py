@@ -187,7 +187,17 @@ def _answered(data: Mapping[str, Any], now_us: int) -> tuple[Call | None, tuple[
         return None, ()
     record = {"provider": data.get("provider"), "model": data.get("model"), "response": {"body": raw}}
     found = counted(of_record(record), now_us)
+    if found.usage is None and (api := _bare(raw)) is not None:
+        found = counted(of_record({**record, "api": api}), now_us)
     return (found.calls[0], found.further) if found.calls else (None, ())
+
+
+def _bare(raw: Any) -> str | None:
+    """The kind of endpoint of a response that has little more than its usage."""
+    usage, meta = (raw.get("usage"), raw.get("meta")) if isinstance(raw, Mapping) else (None, None)
+    if isinstance(usage, Mapping) and usage.get("type") in ("duration", "tokens"):
+        return "audio"
+    return "rerank" if isinstance(meta, Mapping) and isinstance(meta.get("billed_units"), Mapping) else None
 
 
 def _built(
