@@ -98,7 +98,17 @@ def _many(host: Host, lines: Iterable[bytes], book: PriceBook, told: dict[str, s
     source = iter(lines)
     while batch := [line for line in islice(source, BATCH) if not line.isspace()]:
         found = asking.priced([asking.counted(named(read_record(line), **told), now_us, at_us) for line in batch], book)
-        host.out.write(b"".join([encode(asking.line_of(one)) + b"\n" for one in found]).decode())
+        _write(host, b"".join([encode(asking.line_of(one)) + b"\n" for one in found]))
+
+
+def _write(host: Host, lines: bytes) -> None:
+    """JSON is UTF-8 whatever the terminal's encoding is; a letter it lacks must not stop a run."""
+    buffer = getattr(host.out, "buffer", None)
+    if buffer is None:
+        host.out.write(lines.decode())
+        return
+    host.out.flush()
+    buffer.write(lines)
 
 
 def plain(found: Explained) -> dict[str, Any]:
