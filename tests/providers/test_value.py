@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tallybook.providers.value import mapping, mappings, number, scalars, whole, word
+from tallybook.providers.value import mapping, mappings, number, scalars, uses, whole, word
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,10 @@ def test_what_is_of_another_kind_is_unknown_or_empty() -> None:
     assert (mapping({"a": 1}), mapping([1]), mapping(None)) == ({"a": 1}, {}, {})
     assert (mappings([{"a": 1}, 2, None]), mappings({"a": 1}), mappings("x")) == ([{"a": 1}], [], [])
     assert scalars({"a": 1, "b": None, "c": [1], "d": False, "e": "x"}, "abcd") == {"a": 1, "d": False}
+
+
+@pytest.mark.parametrize(
+    ("value", "count"), [(3, 3), ("3", 3), (0, None), (-1, None), (10**25, None), ("x", None), (None, None)]
+)
+def test_uses_are_counts_that_a_request_can_have(value: object, count: int | None) -> None:
+    assert uses(value) == count

@@ -26,7 +26,7 @@ from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream, named_events
 from tallybook.providers.tool import Assembly
-from tallybook.providers.value import mapping, mappings, scalars, whole, word
+from tallybook.providers.value import mapping, mappings, scalars, uses, whole, word
 
 PARAMETERS = ("max_tokens", "temperature", "top_p", "top_k", "service_tier", "speed", "inference_geo", "container",
               "max_tokens_to_sample")  # fmt: skip
@@ -165,9 +165,9 @@ def _plain(raw: Mapping[str, Any]) -> Usage:
 def _requests(server: Any) -> dict[str, int]:
     found = {}
     for key, value in mapping(server).items():
-        uses = whole(value)
-        if uses:
-            found[key.removesuffix("_requests")] = uses
+        count = uses(value)
+        if count:
+            found[key.removesuffix("_requests")] = count
     return found
 
 

@@ -22,7 +22,7 @@ from tallybook.providers.openai_usage import counted
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream, named_events
 from tallybook.providers.tool import Assembly
-from tallybook.providers.value import mapping, mappings, scalars, whole, word
+from tallybook.providers.value import mapping, mappings, scalars, uses, whole, word
 
 PARAMETERS = (
     "temperature", "top_p", "max_output_tokens", "max_tool_calls", "parallel_tool_calls", "service_tier", "store",
@@ -322,7 +322,7 @@ def _requests(response: _Response, usage: Usage) -> dict[str, int]:
         if kind == "web_search" and mapping(item.action).get("type") in ("open_page", "find_in_page", "find"):
             continue
         found[kind] = found.get(kind, 0) + 1
-    searches = whole(mapping(mapping(response.tool_usage).get("web_search")).get("num_requests"))
+    searches = uses(mapping(mapping(response.tool_usage).get("web_search")).get("num_requests"))
     if searches:
         found["web_search"] = searches
     return found

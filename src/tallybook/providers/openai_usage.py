@@ -19,7 +19,7 @@ import msgspec
 from tallybook.model.money import nanousd
 from tallybook.model.usage import Usage, is_sound
 from tallybook.providers.accounting import settled
-from tallybook.providers.value import mapping, number, whole
+from tallybook.providers.value import mapping, number, uses, whole
 
 
 class Counted(NamedTuple):
@@ -208,15 +208,15 @@ def server_tools(raw: Mapping[str, Any]) -> dict[str, int]:
     """Uses of the host's own tools that its usage object counts (OpenRouter, xAI, Perplexity)."""
     found: dict[str, int] = {}
     for key in ("server_tool_use_details", "server_tool_use"):
-        searches = whole(mapping(raw.get(key)).get("web_search_requests"))
+        searches = uses(mapping(raw.get(key)).get("web_search_requests"))
         if searches:
             found["web_search"] = searches
     for key, value in mapping(raw.get("server_side_tool_usage_details")).items():
-        uses = whole(value)
-        if uses and key.endswith("_calls"):
+        count = uses(value)
+        if count and key.endswith("_calls"):
             name = key.removesuffix("_calls")
-            found[{"code_interpreter": "code_execution"}.get(name, name)] = uses
-    queries = whole(raw.get("num_search_queries"))
+            found[{"code_interpreter": "code_execution"}.get(name, name)] = count
+    queries = uses(raw.get("num_search_queries"))
     if queries:
         found.setdefault("web_search", queries)
     return found

@@ -6,6 +6,9 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
+_USES_MAX = 1_000_000
+"""No request uses a tool more often; a count beyond is not believed."""
+
 _EMPTY: Mapping[str, Any] = {}
 
 
@@ -18,6 +21,12 @@ def whole(value: Any) -> int | None:
     if isinstance(value, str) and len(value) < 20 and value.isascii() and value.removeprefix("-").isdigit():
         return int(value)
     return None
+
+
+def uses(value: Any) -> int | None:
+    """How often something was used: a whole number that can be one; `None` for none, for 0 and for what is beyond."""
+    count = whole(value)
+    return count if count is not None and 0 < count <= _USES_MAX else None
 
 
 def number(value: Any) -> int | float | None:
