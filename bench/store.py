@@ -111,7 +111,7 @@ def fill(folder: Path, calls: int, seed: int) -> dict[str, float]:
 def _moved_id(column: str, days: int) -> str:
     """A UUIDv7 with its time moved by whole days."""
     ms = f"(CAST('0x' || substr({column}, 1, 8) || substr({column}, 10, 4) AS BIGINT) + {days * 86_400_000})"
-    text = f"lpad(to_hex({ms}), 12, '0')"
+    text = f"lower(lpad(to_hex({ms}), 12, '0'))"
     return f"substr({text}, 1, 8) || '-' || substr({text}, 9, 4) || substr({column}, 14)"
 
 

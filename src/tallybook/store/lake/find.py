@@ -15,17 +15,20 @@ from zoneinfo import ZoneInfo
 
 from tallybook.model.call import Call, Step, ToolCall
 from tallybook.model.errors import InputError
+from tallybook.model.ids import unix_ms_of
 from tallybook.model.question import Filter, Question
 from tallybook.store.lake.manifest import File
-from tallybook.store.lake.reader import Reader, View
+from tallybook.store.lake.reader import Reader, View, grouped
 from tallybook.store.lake.render import DAY_US, Local, local_of, needs, where_sql
-from tallybook.store.lake.rows import call_of, step_of, time_us, tools_of
-from tallybook.store.lake.schema import CALL_COLUMNS, STEP_FIELDS, files_sql, text_sql
+from tallybook.store.lake.rows import PROMOTED, call_of, restored, step_of, time_us, tools_of
+from tallybook.store.lake.schema import CALL_COLUMNS, STEP_FIELDS, files_sql, name_sql, text_sql
 
 PREFIX_CHARS = 8
 FAR_ID = "\U0010ffff"
 """Above every id, for files that do not tell theirs."""
 BATCH_CALLS = 10_000
+FIRST_ROWS = 10_000
+"""Calls looked at first for a page: half a row group. A usual filter finds its page there, a rare one goes on."""
 UTC_ONLY = Local(((0, 0),))
 _TOOL_FIELDS = ("call_id", "position", "tool", "tool_call_id", "arguments", "result", "duration_us", "error",
                 "server_side", "is_step")  # fmt: skip
@@ -51,12 +54,20 @@ def fetch(reader: Reader, view: View, found: Sequence[Found]) -> list[Call]:
     low, high = min(one.at_us for one in found), max(one.at_us for one in found)
     days = {one.at_us // DAY_US for one in found}
     files = [file for file in view.manifest.of("calls", low, high + 1) if _days_meet(file, days)]
-    ids = ", ".join(text_sql(one.call_id) for one in found)
-    where = (
-        f"started_at >= make_timestamp({low}) AND started_at <= make_timestamp({high}) AND call_id IN ({ids})"
-    )  # fmt: skip
+    where = _among([one.call_id for one in found], low, high)
     by_id = {call.call_id: call for call in _calls(reader, view, _rows(reader, view, files, True, where), files)}
     return [by_id[one.call_id] for one in found if one.call_id in by_id]
+
+
+def _among(ids: Sequence[str], low: int, high: int) -> str:
+    """Condition on calls by id, of starts in [low, high].
+
+    Ids that begin with their time tell row groups apart by themselves; the times beside them would only be compared.
+    """
+    listed = f"call_id IN ({', '.join(map(text_sql, ids))})"
+    if all(unix_ms_of(one) is not None for one in ids):
+        return listed
+    return f"started_at >= make_timestamp({low}) AND started_at <= make_timestamp({high}) AND {listed}"
 
 
 def tools_by_call(
@@ -65,9 +76,7 @@ def tools_by_call(
     """Tool calls asked for in these calls."""
     relation = reader.tools(view, (*_TOOL_FIELDS, "started_at"), files=files)
     cursor = reader.con.execute(
-        f"SELECT {', '.join(_TOOL_FIELDS)} FROM ({relation}) WHERE NOT is_step "
-        f"AND started_at >= make_timestamp({low}) AND started_at <= make_timestamp({high}) "
-        f"AND call_id IN ({', '.join(text_sql(one) for one in ids)})"
+        f"SELECT {', '.join(_TOOL_FIELDS)} FROM ({relation}) WHERE NOT is_step AND {_among(ids, low, high)}"
     )
     return tools_of(dict(zip(_TOOL_FIELDS, row, strict=True)) for row in cursor.fetchall())
 
@@ -113,9 +122,24 @@ def _is_replaceable(row: dict[str, Any]) -> bool:
 
 def _rows(reader: Reader, view: View, files: Sequence[File], with_hot: bool, condition: str) -> list[dict[str, Any]]:
     """Whole rows of the calls that fulfil a condition."""
-    relation = reader.calls(view, CALL_COLUMNS, files=files, with_hot=with_hot)
-    cursor = reader.con.execute(f"SELECT {', '.join(CALL_COLUMNS)} FROM ({relation}) WHERE {condition}")
-    return [dict(zip(CALL_COLUMNS, row, strict=True)) for row in cursor.fetchall()]
+    if view.manifest.is_rebuilt or reader.amended(view) or (with_hot and reader.supersedes(view, CALL_COLUMNS)):
+        return _dicts(reader, reader.calls(view, CALL_COLUMNS, files=files, with_hot=with_hot), condition)
+    found: list[dict[str, Any]] = []
+    for promoted, paths in grouped(reader.folder, files, (), whole=True):
+        keys = tuple(PROMOTED + key for key in promoted)
+        sealed = f"SELECT * FROM read_parquet({files_sql(paths)})"
+        found += [restored(row, promoted) for row in _dicts(reader, sealed, condition, (*CALL_COLUMNS, *keys))]
+    if with_hot and view.hot.get("telemetry"):
+        found += _dicts(reader, reader.calls(view, CALL_COLUMNS, files=[]), condition)
+    return found
+
+
+def _dicts(
+    reader: Reader, relation: str, condition: str, columns: tuple[str, ...] = CALL_COLUMNS
+) -> list[dict[str, Any]]:
+    names = ", ".join(map(name_sql, columns))
+    rows = reader.con.execute(f"SELECT {names} FROM ({relation}) WHERE {condition}").fetchall()
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _calls(reader: Reader, view: View, rows: Sequence[dict[str, Any]], files: Sequence[File]) -> list[Call]:
@@ -147,19 +171,21 @@ def _in_hot(folder: Path, view: View, call_id: str) -> bool:
 def _windows(reader: Reader, view: View, since_us: int | None, until_us: int | None, forward: bool) -> Iterator[
     tuple[int | None, int | None]
 ]:  # fmt: skip
-    """Spans that cover [since, until) from one end to the other in growing numbers of days with data."""
-    days = sorted({file.min_us // DAY_US for file in view.manifest.of("calls", since_us, until_us) if file.rows >= 0})
-    edges = [day * DAY_US for day in days]
+    """Spans that cover [since, until) from one end to the other: some row groups of one day, then days with data in
+    growing numbers."""
+    files = [file for file in view.manifest.of("calls", since_us, until_us) if file.rows >= 0]
     low, high = since_us, until_us
+    edges = sorted({file.min_us // DAY_US * DAY_US for file in files})
     inner = [
         edge for edge in edges if (low is None or edge > low) and (high is None or edge < high)
     ]  # fmt: skip
     if not forward:
         inner.reverse()
-    cuts: list[int] = []
+    cuts = _first_cut(files, low, high, forward)
     step, at = 1, 0
     while at < len(inner):
-        cuts.append(inner[at])
+        if not cuts or (inner[at] > cuts[-1] if forward else inner[at] < cuts[-1]):
+            cuts.append(inner[at])
         at += step
         step *= 2
     if forward:
@@ -168,6 +194,19 @@ def _windows(reader: Reader, view: View, since_us: int | None, until_us: int | N
     else:
         bounds = [high, *cuts, low]
         yield from ((b, a) for a, b in pairwise(bounds))
+
+
+def _first_cut(files: Sequence[File], low: int | None, high: int | None, forward: bool) -> list[int]:
+    """Where some `FIRST_ROWS` calls lie between it and the end that is read first, if the first file holds far more."""
+    if not files:
+        return []
+    first = min(files, key=lambda file: file.min_us) if forward else max(files, key=lambda file: file.max_us)
+    start, end = max(first.min_us, low or 0), first.max_us if high is None else min(first.max_us, high)
+    if first.rows <= 2 * FIRST_ROWS or end <= start:
+        return []
+    part = (first.max_us - first.min_us) * FIRST_ROWS // first.rows
+    cut = start + part if forward else end - part
+    return [cut] if start < cut < end else []
 
 
 def page(
@@ -210,31 +249,34 @@ def page(
 def run_calls(reader: Reader, view: View, run_id: str) -> tuple[list[Call], list[Step]]:
     """Calls and steps of a run, in order of start."""
     text = text_sql(run_id)
-    relation = reader.calls(view, ("started_at", "run_id", "session_id"), files=_files_of_run(reader, view, run_id))
-    found: list[Found] = []
-    for condition in (f"run_id = {text}", f"session_id = {text} AND run_id IS NULL"):
-        cursor = reader.con.execute(f"SELECT started_at, call_id FROM ({relation}) WHERE {condition}")
-        found.extend(Found(time_us(at), name) for at, name in cursor.fetchall())
-    found.sort()
-    return fetch(reader, view, found), steps_of_run(reader, view, run_id)
+    files, is_session = _files_of_run(reader, view, run_id)
+    rows = _rows(reader, view, files, True, f"run_id = {text}")
+    if is_session or view.hot.get("telemetry"):
+        rows += _rows(reader, view, files, True, f"session_id = {text} AND run_id IS NULL")
+    rows.sort(key=lambda row: (row["started_at"], row["call_id"]))
+    return _calls(reader, view, rows, files), steps_of_run(reader, view, run_id)
 
 
-def _files_of_run(reader: Reader, view: View, run_id: str) -> list[File]:
-    """Files of the days in which the run has calls, by the summary of runs."""
+def _files_of_run(reader: Reader, view: View, run_id: str) -> tuple[list[File], bool]:
+    """Files of the days in which the run has calls, by the summary of runs, and whether it can be a mere session."""
     if not any(file.kind == "summary_runs" for file in view.manifest.files):
-        return view.manifest.of("calls")
+        return view.manifest.of("calls"), True
     files = [
         reader.path(file)
         for file in view.manifest.of("summary_runs")
         if file.min_id <= run_id <= (file.max_id or FAR_ID)
     ]
     if not files:
-        return []
+        return [], False
     cursor = reader.con.execute(
-        f"SELECT DISTINCT CAST(day AS VARCHAR) FROM read_parquet({files_sql(files)}) WHERE run = {text_sql(run_id)}"
+        f"SELECT DISTINCT CAST(day AS VARCHAR), session_id FROM read_parquet({files_sql(files)}) "
+        f"WHERE run = {text_sql(run_id)}"
     )
-    days = {day for (day,) in cursor.fetchall()}
-    return [file for file in view.manifest.of("calls") if file.day in days or file.rows < 0]
+    found = cursor.fetchall()
+    days = {day for day, _ in found}
+    is_rebuilt = view.manifest.is_rebuilt
+    found_files = [file for file in view.manifest.of("calls") if file.day in days or file.rows < 0]
+    return found_files, is_rebuilt or any(session == run_id for _, session in found)
 
 
 def steps_of_run(reader: Reader, view: View, run_id: str) -> list[Step]:

@@ -23,6 +23,7 @@ from tallybook.store.lake.grown import Grown
 from tallybook.store.lake.lines import Lines
 from tallybook.store.lake.manifest import File, FileKind, Manifest, Snapshot
 from tallybook.store.lake.price import Prices
+from tallybook.store.lake.probe import with_promoted
 from tallybook.store.lake.repeat import NEEDED, REPEAT_WITHIN_US, settle
 from tallybook.store.lake.schema import (
     COLUMNS,
@@ -90,6 +91,7 @@ class Reader:
         self._seen = manifests.Seen()
         self._aside: dict[str, Warned] = {}
         self._problem: str | None = None
+        self._promoted: dict[str, dict[str, str]] = {}
         self._hot_state: tuple[Any, ...] = ()
         self._hot_columns: frozenset[str] = frozenset()
         self._superseded = False
@@ -140,6 +142,8 @@ class Reader:
         snap: Snapshot = manifests.snapshot(self.folder, self._seen)
         self._problem = snap.problem
         manifest = snap.manifest
+        if manifest.is_rebuilt:
+            manifest = with_promoted(self.con, self.folder, manifest, self._promoted)
         if self._aside:
             kept = tuple(file for file in manifest.files if file.path not in self._aside)
             manifest = msgspec.structs.replace(manifest, files=kept)
@@ -309,7 +313,7 @@ class Reader:
         parts: list[str] = []
         has_hot = with_hot and self.hot(view, {*names, *(("metadata",) if wanted else ())})
         left = f" WHERE call_id NOT IN (SELECT call_id FROM {SUPERSEDED})" if self._leaves_out(view) else ""
-        for promoted, paths in _grouped(self.folder, chosen, wanted, "metadata" in names):
+        for promoted, paths in grouped(self.folder, chosen, wanted, "metadata" in names):
             select = [column_sql(name, promoted) for name in names]
             select += [_key_sql(key, promoted) for key in wanted]
             parts.append(f"SELECT {', '.join(select)} FROM read_parquet({files_sql(paths)}){left}")
@@ -404,7 +408,7 @@ class Reader:
             self._con = None
 
 
-def _grouped(
+def grouped(
     folder: Path, files: Sequence[File], keys: Sequence[str], whole: bool
 ) -> list[tuple[dict[str, str], list[str]]]:
     """Files by which of the needed metadata keys have their own column in them."""
