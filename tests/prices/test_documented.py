@@ -10,7 +10,7 @@ import pytest
 from genai_prices.data import providers
 
 from tallybook.model.call import CostStatus
-from tallybook.prices import cost, listed, naming, override
+from tallybook.prices import cost, listed, naming, overlay, override, row
 from tallybook.prices.base import Key
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "prices.md").read_text(encoding="utf-8")
@@ -53,9 +53,15 @@ def test_every_reason_that_a_listed_model_bears_is_documented() -> None:
     assert [reason for reason in found if f"`{reason}" not in PAGE] == []
 
 
+def test_every_reason_of_the_overlay_is_documented() -> None:
+    found = {doubt for each in overlay.rows() for doubt in each.rate.doubts}
+    assert "cached_price_in_tier_unknown" in found
+    assert [reason for reason in found if f"`{reason}`" not in PAGE] == []
+
+
 def test_every_field_of_the_price_file_is_documented() -> None:
     table = PAGE[PAGE.index("## Your own prices") :]
-    assert [field for field in override._KNOWN if f"`{field}`" not in table] == []
+    assert [field for field in (*row._KNOWN, *row.UNITS) if f"`{field}`" not in table] == []
 
 
 def test_the_example_of_the_price_file_is_read_as_it_stands(tmp_path: Path) -> None:
