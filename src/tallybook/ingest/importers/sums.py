@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from tallybook.model.call import Call, Run
-from tallybook.model.usage import TOKEN_FIELDS, Usage
-from tallybook.prices.base import Key, Rate
+from tallybook.model.usage import Usage
+from tallybook.prices.base import DAY_MINUTES, Key, Rate
 from tallybook.prices.cost import cost_of, key_of, rate_at
 from tallybook.prices.pricer import Rates
 
@@ -39,14 +39,20 @@ class Sum(msgspec.Struct):
 
 
 class _Bin:
-    """Calls of one run and rate."""
+    """What calls of one run and rate add up to."""
 
-    __slots__ = ("calls", "first", "like", "rate", "rates", "tokens")
+    __slots__ = (
+        "calls", "errors", "estimated", "first_at_us", "last_at_us", "like", "others", "output", "rate", "read",
+        "total", "written_1h", "written_5m",
+    )  # fmt: skip
 
     def __init__(self, like: Call, rate: Rate | None) -> None:
         self.like = like
         self.rate = rate
-        self.calls: list[Call] = []
+        self.calls = self.errors = self.estimated = 0
+        self.total = self.output = self.read = self.written_5m = self.written_1h = 0
+        self.others: dict[str, int] = {}
+        self.first_at_us = self.last_at_us = like.started_at_us
 
 
 class Summing:
@@ -59,25 +65,40 @@ class Summing:
 
     def add(self, call: Call) -> None:
         """One call."""
-        key = key_of(call)
-        rates = self._rates.get(key)
-        if rates is None:
-            rates = self._rates[key] = () if self._prices is None else self._prices.rates([key])[key]
         use = call.usage
-        rate = (
-            rates[0]
-            if len(rates) == 1 and _is_plain(rates[0])
-            else rate_at(rates, call.started_at_us, use.input_tokens)
-        )
-        plain = not call.flags and not use.requests and not use.quantities and call.cost is None
+        rate = self._rate(call)
+        plain = not call.flags and call.status == "ok" and not use.requests and not use.quantities
         told = use.input_tokens is not None and use.output_tokens is not None
         # Calls that the rules look at one by one stand alone.
-        alone = None if plain and told and call.status == "ok" else call.call_id
+        alone = None if plain and told and call.cost is None else call.call_id
         name = (call.run_id, call.model, id(rate), call.project, call.agent_name, alone)
         one = self._bins.get(name)
         if one is None:
             one = self._bins[name] = _Bin(call, rate)
-        one.calls.append(call)
+        at_us = call.started_at_us
+        one.calls += 1
+        one.errors += call.status == "error"
+        one.estimated += bool(call.flags) and "usage_estimated" in call.flags
+        one.total += use.input_tokens or 0
+        one.output += use.output_tokens or 0
+        one.read += use.cache_read_tokens or 0
+        one.written_5m += use.cache_write_5m_tokens or 0
+        one.written_1h += use.cache_write_1h_tokens or 0
+        if use.reasoning_tokens:
+            one.others["reasoning_tokens"] = one.others.get("reasoning_tokens", 0) + use.reasoning_tokens
+        if at_us < one.first_at_us:
+            one.first_at_us = at_us
+        elif at_us > one.last_at_us:
+            one.last_at_us = at_us
+
+    def _rate(self, call: Call) -> Rate | None:
+        key = key_of(call)
+        rates = self._rates.get(key)
+        if rates is None:
+            rates = self._rates[key] = () if self._prices is None else self._prices.rates([key])[key]
+        if len(rates) == 1 and _is_plain(rates[0]):
+            return rates[0]
+        return rate_at(rates, call.started_at_us, call.usage.input_tokens)
 
     def sums(self) -> list[Sum]:
         """What was added so far, by run and model."""
@@ -87,37 +108,47 @@ class Summing:
             name = (like.agent_name, like.run_id, like.project, like.model)
             total = found.get(name)
             if total is None:
-                total = found[name] = Sum(like.agent_name or "", like.run_id, like.project, like.model)
+                total = found[name] = Sum(
+                    like.agent_name or "", like.run_id, like.project, like.model, first_at_us=one.first_at_us
+                )
             _account(total, one)
         return list(found.values())
 
 
 def _is_plain(rate: Rate) -> bool:
-    return rate.since_us is None and rate.until_us is None and not rate.above_input_tokens and not rate.days
+    return (
+        rate.since_us is None and rate.until_us is None and not rate.above_input_tokens and not rate.days
+        and not rate.from_minute and rate.to_minute == DAY_MINUTES
+    )  # fmt: skip
 
 
 def _account(total: Sum, one: _Bin) -> None:
-    calls = one.calls
-    uses = [call.usage for call in calls]
-    tokens: dict[str, Any] = {name: sum([getattr(use, name) or 0 for use in uses]) for name in TOKEN_FIELDS}
-    like = one.like
-    whole = msgspec.structs.replace(like, usage=Usage(**tokens)) if len(calls) > 1 else like
+    whole = one.like
+    if one.calls > 1:
+        usage = Usage(
+            input_tokens=one.total,
+            output_tokens=one.output,
+            cache_read_tokens=one.read,
+            cache_write_5m_tokens=one.written_5m,
+            cache_write_1h_tokens=one.written_1h,
+            **one.others,  # type: ignore[arg-type]
+        )
+        whole = msgspec.structs.replace(whole, usage=usage)
     rates = () if one.rate is None else (msgspec.structs.replace(one.rate, above_input_tokens=0),)
     cost = cost_of(whole, rates).total_nanousd
-    total.calls += len(calls)
-    total.errors += sum(call.status == "error" for call in calls)
-    total.estimated += sum("usage_estimated" in call.flags for call in calls if call.flags)
+    total.calls += one.calls
+    total.errors += one.errors
+    total.estimated += one.estimated
     if cost is None:
-        total.unpriced += len(calls)
+        total.unpriced += one.calls
     else:
         total.cost_nanousd += cost
-    total.input_tokens += tokens["input_tokens"]
-    total.output_tokens += tokens["output_tokens"]
-    total.cache_read_tokens += tokens["cache_read_tokens"]
-    total.cache_write_tokens += tokens["cache_write_5m_tokens"] + tokens["cache_write_1h_tokens"]
-    starts = [call.started_at_us for call in calls]
-    total.first_at_us = min(starts) if not total.first_at_us else min(total.first_at_us, *starts)
-    total.last_at_us = max(total.last_at_us, *starts)
+    total.input_tokens += one.total
+    total.output_tokens += one.output
+    total.cache_read_tokens += one.read
+    total.cache_write_tokens += one.written_5m + one.written_1h
+    total.first_at_us = min(total.first_at_us, one.first_at_us)
+    total.last_at_us = max(total.last_at_us, one.last_at_us)
 
 
 def runs_of(sums: Iterable[Sum]) -> list[Run]:
