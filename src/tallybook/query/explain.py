@@ -25,6 +25,7 @@ from tallybook.providers.accounting import added, settled
 from tallybook.providers.base import Format, Further, Result
 from tallybook.providers.exchange import Reading, read
 from tallybook.providers.failure import failure
+from tallybook.query.cut import is_cut
 from tallybook.query.interaction import RECORD_UNREADABLE, Interaction, unix_us
 from tallybook.query.several import responses_in
 
@@ -230,7 +231,9 @@ def _call(seen: Interaction, reading: Reading, model: str | None, result: Result
     if asked_for:
         usage = msgspec.structs.replace(usage, quantities={**asked_for, **usage.quantities})
     http_status = reading.http_status if result.http_status is None else result.http_status
-    status = _status(http_status, parsed.error_type, is_complete=parsed.is_complete and bool(seen.exchange.body))
+    body = seen.exchange.body
+    is_whole = parsed.is_complete and bool(body) and not (reading.format and is_cut(reading.format, body, parsed))
+    status = _status(http_status, parsed.error_type, is_complete=is_whole)
     if "cancelled" in parsed.finish_reasons and status == "ok":
         status = "cancelled"
     if usage == _NO_USAGE and status != "error" and "usage_missing" not in flags:
