@@ -18,7 +18,6 @@ import msgspec
 from tallybook.model.call import ToolCall
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
-from tallybook.providers.habits import timed
 from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.openai_quick import quick
 from tallybook.providers.openai_usage import counted
@@ -287,6 +286,8 @@ class ChatStream(EventStream[_Chunk]):
             if self._is_search():
                 usage = msgspec.structs.replace(usage, requests={"web_search": 1, **usage.requests})
         if self._timings is not None:
+            from tallybook.providers.habits import timed  # here, because llama.cpp alone needs it
+
             usage, found = timed(usage, self._timings)
             flags += found
             raw = {**mapping(raw), "timings": self._timings}
