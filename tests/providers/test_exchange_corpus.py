@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tallybook.model.usage import faults
 from tallybook.providers.exchange import Reading, of_record, read
+from tallybook.providers.sse import Frames
 
 UNCOUNTED = {
     "anthropic-complete": 1,  # The legacy endpoint tells no usage.
@@ -102,6 +105,62 @@ def _total(got: Reading) -> int | None:
     if got.format.name == "google.live" and total is not None:
         return int(total + (raw.get("thoughtsTokenCount") or 0))
     return total
+
+
+def _spoilt(value: Any, chance: random.Random) -> Any:
+    """The same value with some of its members replaced by values of another kind."""
+    if chance.random() < 0.05:
+        return chance.choice([None, 3, -1, 2.5, "", "x", [], [None, 3], {}, {"type": 3}, True, "9" * 30])
+    if isinstance(value, dict):
+        return {key: _spoilt(item, chance) for key, item in value.items()}
+    return [_spoilt(item, chance) for item in value] if isinstance(value, list) else value
+
+
+def _events(record: dict[str, Any]) -> list[Any]:
+    exchange = of_record(record)
+    if record["response"].get("body_encoding") == "base64":
+        bare = of_record({**record, "response": {**record["response"], "body": ""}})
+        return list(bare.events)
+    frames = Frames()
+    return [*frames.feed(exchange.body), *frames.flush()]
+
+
+OWN = ("bedrock", "cohere", "ollama", "mistral-ocr", "mistral-audio", "realtime", "live", "interactions", "grpc",
+       "rerank", "replicate", "watsonx", "deepgram", "elevenlabs", "assistants", "xai", "video")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in _files() if any(part in name for part in OWN)])
+def test_values_of_any_kind_anywhere_never_raise_and_never_break_the_accounting(corpus: Path, name: str) -> None:
+    chance = random.Random(20261122)
+    for record, got in _readings(corpus, name):
+        form, events = got.format, _events(record)
+        if form is None or not events or len(json.dumps(events)) > 30_000:
+            continue
+        spoilt = [_spoilt(event, chance) for event in events]
+        raw = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in spoilt)
+        results = [form.parse(json.dumps(spoilt[0]).encode()), form.parse(raw)]
+        if form.batch is not None:
+            results += [result.parsed for result in form.batch(raw)]
+        if form.stream is not None:
+            fed, framed = form.stream(), form.stream()
+            for event in spoilt:
+                fed.feed(event)
+            framed.feed_bytes(raw)
+            assert fed.result() == framed.result(), record["id"]
+            results.append(fed.result())
+        for parsed in results:
+            assert parsed.usage is None or faults(parsed.usage) == (), record["id"]
+            msgspec.json.encode(parsed)
+        body = _spoilt(json.loads(record["request"]["body"] or "{}") if _is_json(record) else {}, chance)
+        form.asked(body if isinstance(body, dict) else {}, record["request"]["url"])
+
+
+def _is_json(record: dict[str, Any]) -> bool:
+    body = record["request"].get("body")
+    try:
+        return isinstance(body, str) and isinstance(json.loads(body), dict)
+    except json.JSONDecodeError:
+        return False
 
 
 def test_bedrocks_headers_agree_with_what_is_counted(corpus: Path) -> None:
