@@ -114,6 +114,15 @@ def test_a_refused_request_is_an_error_that_was_not_billed() -> None:
     assert (found.error_type, found.error_message) == ("rate_limit_error", "slow down")
 
 
+def test_a_refused_request_for_pictures_used_none() -> None:
+    asked = {"model": "gpt-image-1", "prompt": "a cat", "n": 2}
+    refused = one({"error": {"message": "no", "type": "x"}}, api="openai-images", status=400, asked=asked)
+    assert (refused.status, refused.usage) == ("error", None)
+    made = one({"created": 1, "data": [{"b64_json": "x"}]}, api="openai-images", asked=asked)
+    assert made.usage is not None
+    assert made.usage.quantities == {"images": 1}
+
+
 def test_an_error_inside_a_stream_that_began_well_is_an_error() -> None:
     raw = plain_events(
         [

@@ -227,9 +227,6 @@ def _status(http_status: int | None, error_type: str | None, *, is_complete: boo
 def _call(seen: Interaction, reading: Reading, model: str | None, result: Result, started_us: int) -> Call:
     parsed, flags = result.parsed, result.parsed.flags
     usage = parsed.usage or _NO_USAGE
-    asked_for = reading.asked.quantities
-    if asked_for:
-        usage = msgspec.structs.replace(usage, quantities={**asked_for, **usage.quantities})
     http_status = reading.http_status if result.http_status is None else result.http_status
     body = seen.exchange.body
     is_whole = parsed.is_complete and bool(body) and not (reading.format and is_cut(reading.format, body, parsed))
