@@ -75,7 +75,7 @@ class Ledger:
         return LakeStore(self.folder, prices)
 
     def plan(self, **given: Any) -> reprice.Repricing:
-        return reprice.plan(self.store(), NEW, NOW_US, **given)
+        return reprice.plan(self.store(), NOW_US, **given)
 
     def reprice(self, **given: Any) -> reprice.Repricing:
         act = self.plan(folder=self.folder, **given)

@@ -18,7 +18,7 @@ from tallybook.model.codec import unix_us_of
 from tallybook.model.money import usd
 from tallybook.query.filters import told
 from tallybook.query.plain import iso, plain
-from tallybook.store.open import open_prices, open_state
+from tallybook.store.open import open_state
 
 _COLUMNS = (
     Column("Model", min_width=16),
@@ -72,7 +72,7 @@ def reprice(view: View, dry_run: bool, undone: str | None, is_list: bool) -> Non
         for known in with_state(view, lambda state: past.resume(folder, state)):
             view.host.remark(f"Repricing {known.id} had been broken off and was finished first.")
     act = past.plan(
-        view.store, open_prices(view.settings), view.now_us, since_us=span.since_us, until_us=span.until_us,
+        view.store, view.now_us, since_us=span.since_us, until_us=span.until_us,
         filters=view.scope.filters, told=told(view.scope.filters), folder=None if dry_run else folder,
     )  # fmt: skip
     if not dry_run and act.changes:

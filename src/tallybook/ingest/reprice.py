@@ -24,15 +24,13 @@ import msgspec
 
 from tallybook.ingest.follow import MARK
 from tallybook.journal.writer import Writer
-from tallybook.model.call import Call, Cost, Run
+from tallybook.model.call import Cost, Run
 from tallybook.model.codec import time_of, unix_us_of
 from tallybook.model.errors import NotFound, StorageError
 from tallybook.model.limits import SEGMENT_BYTES
 from tallybook.model.money import usd
-from tallybook.model.question import Filter
-from tallybook.prices.pricer import Pricer, Rates
+from tallybook.model.question import Filter, Question
 from tallybook.store.base import CallStore, StateStore
-from tallybook.store.memory import run_of
 
 FOLDER = "repricings"
 BATCH = 500
@@ -108,7 +106,6 @@ _decode_act = msgspec.json.Decoder(Repricing).decode
 
 def plan(
     store: CallStore,
-    prices: Rates,
     now_us: int,
     *,
     since_us: int | None = None,
@@ -117,13 +114,20 @@ def plan(
     told: Sequence[str] = (),
     folder: Path | None = None,
 ) -> Repricing:
-    """What would change. With `folder` the record is written there too, for `apply`.
+    """What would change by the prices that the store knows. With `folder` the record is written too, for `apply`.
 
     `told` are the filters in words. Raises OSError when the record cannot be written.
     """
     act = _new(now_us, folder)
     act.since_us, act.until_us, act.filters = since_us, until_us, list(told)
-    entries = _entries(store, Pricer(prices), act, since_us, until_us, filters)
+    question = Question(
+        measures=("calls",), dimensions=("cost_status",), filters=tuple(filters), since_us=since_us, until_us=until_us
+    )
+    for status, calls in store.ask(question).rows:
+        act.looked_at += calls
+        act.stated += calls if status == "reported" else 0
+    found = store.drifted(filters, since_us=since_us, until_us=until_us)
+    entries = (Entry(**drift._asdict()) for drifts in found for drift in drifts)
     if folder is None:
         _count(act, entries)
     else:
@@ -138,37 +142,9 @@ def _new(now_us: int, folder: Path | None) -> Repricing:
     return Repricing(id=f"{time_of(now_us):%Y%m%d-%H%M%S}-{os.urandom(2).hex()}", at=time_of(now_us))
 
 
-def _entries(
-    store: CallStore,
-    pricer: Pricer,
-    act: Repricing,
-    since_us: int | None,
-    until_us: int | None,
-    filters: Sequence[Filter],
-) -> Iterator[Entry]:
-    """Calls whose cost by the prices known now is another."""
-    for calls in store.scan(filters, since_us=since_us, until_us=until_us):
-        for call in calls:
-            act.looked_at += 1
-            before = call.cost or _UNPRICED
-            if before.status == "reported":
-                act.stated += 1
-                continue
-            after = pricer.cost(msgspec.structs.replace(call, cost=None))
-            if not _same(before, after):
-                yield _entry(call, before, after)
-
-
 def _same(one: Cost, other: Cost) -> bool:
     """Whether two costs are the same to a reader: the amount and how sure it is. A new version of the list is none."""
     return (one.total_nanousd, one.status) == (other.total_nanousd, other.status)
-
-
-def _entry(call: Call, before: Cost, after: Cost) -> Entry:
-    return Entry(
-        call_id=call.call_id, started_at_us=call.started_at_us, before=before, after=after, provider=call.provider,
-        model=call.response_model or call.model, run_id=run_of(call),
-    )  # fmt: skip
 
 
 def _count(act: Repricing, entries: Iterator[Entry]) -> None:
@@ -373,12 +349,11 @@ def _turned(entries: Sequence[Entry], now: Mapping[str, Cost], back: Repricing) 
 
 def _costs_now(store: CallStore, entries: Sequence[Entry]) -> dict[str, Cost]:
     """What the calls cost now; those that are gone are missing."""
-    if not entries:
-        return {}
-    wanted = {entry.call_id for entry in entries}
-    since_us = min(entry.started_at_us for entry in entries)
-    until_us = max(entry.started_at_us for entry in entries) + 1
     found: dict[str, Cost] = {}
-    for calls in store.scan((), since_us=since_us, until_us=until_us):
-        found.update({call.call_id: call.cost or _UNPRICED for call in calls if call.call_id in wanted})
+    for start in range(0, len(entries), BATCH):
+        some = entries[start : start + BATCH]
+        times = [entry.started_at_us for entry in some]
+        wanted = Filter("call_id", "in", tuple(entry.call_id for entry in some))
+        for calls in store.scan((wanted,), since_us=min(times), until_us=max(times) + 1):
+            found.update({call.call_id: call.cost or _UNPRICED for call in calls})
     return found

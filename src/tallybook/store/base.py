@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from tallybook.model.call import Call, Run, Step
+from tallybook.model.call import Call, Cost, Run, Step
 from tallybook.model.question import Answer, Filter, Question
 
 
@@ -36,6 +36,20 @@ class Warned(NamedTuple):
     path: str
     offset: int | None
     reason: str
+
+
+class Drift(NamedTuple):
+    """A call whose stored cost is not what the prices known now give."""
+
+    call_id: str
+    started_at_us: int
+    provider: str
+    model: str | None
+    """The model that answered, else the one asked for."""
+    run_id: str | None
+    """Its run, else its session."""
+    before: Cost
+    after: Cost
 
 
 class CallStore(Protocol):
@@ -73,6 +87,16 @@ class CallStore(Protocol):
         self, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
     ) -> Iterator[list[Call]]:
         """All matching calls, oldest first, in batches: for exports. Memory stays bounded."""
+        ...
+
+    def drifted(
+        self, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
+    ) -> Iterator[list[Drift]]:
+        """Matching calls whose stored cost differs, in amount or status, from what the prices known now give,
+        the earlier days first.
+
+        A cost that was stated never does, nor one that is worked out at each reading.
+        """
         ...
 
     def run_calls(self, run_id: str) -> tuple[list[Call], list[Step]]:

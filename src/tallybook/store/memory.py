@@ -16,7 +16,7 @@ from tallybook.model.call import Call, Cost, Run, Step
 from tallybook.model.errors import InputError
 from tallybook.model.question import Answer, Filter, Question
 from tallybook.model.usage import Usage
-from tallybook.store.base import Appended, Warned
+from tallybook.store.base import Appended, Drift, Warned
 from tallybook.store.check import METADATA, checked_filters, checked_question, columns_of, zone_of
 
 BATCH_CALLS = 1_000
@@ -418,6 +418,13 @@ class MemoryStore:
         found = self._selected(checked_filters(filters), since_us, until_us)
         for start in range(0, len(found), BATCH_CALLS):
             yield found[start : start + BATCH_CALLS]
+
+    def drifted(
+        self, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
+    ) -> Iterator[list[Drift]]:
+        """Nothing: costs are worked out at each reading."""
+        checked_filters(filters)
+        return iter(())
 
     def run_calls(self, run_id: str) -> tuple[list[Call], list[Step]]:
         """See `CallStore.run_calls`."""

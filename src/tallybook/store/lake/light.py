@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tallybook.model.call import Call, Run, Step
 from tallybook.model.question import Answer, Filter, Question
 from tallybook.prices.pricer import Rates
-from tallybook.store.base import Appended, CallStore, Warned
-from tallybook.store.check import checked_filters, checked_question
+from tallybook.store.base import Appended, CallStore, Drift, Warned
+from tallybook.store.check import checked_filters, checked_question, columns_of
 from tallybook.store.lake.manifest import FileKind, Manifest, Seen, Snapshot, snapshot
 from tallybook.store.lake.plain import Plain, Refused
 
 if TYPE_CHECKING:
+    from tallybook.store.lake.digest import Day, Entry
     from tallybook.store.memory import MemoryStore
 
 _TRIES = 5
@@ -37,6 +38,8 @@ class LightStore:
         self._seen = Seen()
         self._plain = Plain(folder, prices)
         self._lake: CallStore | None = None
+        self._entries: tuple[int, dict[str, Entry]] | None = None
+        self._held: dict[str, Day] = {}
 
     @property
     def lake(self) -> CallStore:
@@ -77,13 +80,39 @@ class LightStore:
             if question.source == "tool_calls":
                 self._all_hot(snap, ("calls", "tools", "steps"), None, None)
                 return self._plain.with_steps(snap).ask(question)
-            self._all_hot(snap, ("calls",), question.since_us, question.until_us)
+            if snap.manifest.of("calls", question.since_us, question.until_us):
+                return self._by_digest(snap, question)
+            self._all_hot(snap, (), question.since_us, question.until_us)
             return self._plain.calls(snap).ask(question)
 
         try:
             return self._try(work)
         except Refused:
             return self.lake.ask(question)
+
+    def _by_digest(self, snap: Snapshot, question: Question) -> Answer:
+        """The answer from the digest of the newest days and hot lines. Raises Refused."""
+        from tallybook.store.lake import digest, fold  # here, because most ledgers have nothing sealed in the span
+
+        fold.check(question)
+        self._all_hot(snap, (), question.since_us, question.until_us)
+        calls = self._plain.calls(snap)
+        if self._entries is None or self._entries[0] != snap.manifest.sequence:
+            self._entries = (snap.manifest.sequence, digest.read(self._folder))
+            self._held.clear()
+        held: list[fold.Held] = []
+        for day in sorted({file.day for file in snap.manifest.of("calls", question.since_us, question.until_us)}):
+            files = digest.files_of(snap.manifest, day)
+            entry = self._entries[1].get(day)
+            if entry is None or not digest.is_of(entry, files):
+                raise Refused
+            if day not in self._held:
+                self._held[day] = digest.day_of(entry)
+            low_us, high_us = min(file.min_us for file in files), max(file.max_us for file in files)
+            held.append(fold.Held(self._held[day], low_us, high_us))
+        hot = calls.scan(question.filters, since_us=question.since_us, until_us=question.until_us)
+        rows = fold.folded(question, held, (call for batch in hot for call in batch))
+        return Answer(columns_of(question), rows)
 
     def call(self, call_id: str) -> Call | None:
         """See `CallStore.call`."""
@@ -147,6 +176,12 @@ class LightStore:
         except Refused:
             store = self.lake
         return store.scan(filters, since_us=since_us, until_us=until_us)
+
+    def drifted(
+        self, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
+    ) -> Iterator[list[Drift]]:
+        """See `CallStore.drifted`: only what is sealed can drift, and that is the lake's."""
+        return self.lake.drifted(filters, since_us=since_us, until_us=until_us)
 
     def run_calls(self, run_id: str) -> tuple[list[Call], list[Step]]:
         """See `CallStore.run_calls`."""

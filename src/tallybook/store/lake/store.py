@@ -17,10 +17,13 @@ from tallybook.model import codec
 from tallybook.model.call import Call, Run, Step
 from tallybook.model.limits import SEGMENT_BYTES
 from tallybook.model.question import Answer, Filter, Question
-from tallybook.store.base import Appended, Warned
+from tallybook.store.base import Appended, Drift, Warned
 from tallybook.store.check import checked_filters, checked_question, columns_of
-from tallybook.store.lake import bodies, find, runs, sql
+from tallybook.store.lake import bodies, drift, find, runs, sql
 from tallybook.store.lake.answer import answer
+from tallybook.store.lake.condense import condensed
+from tallybook.store.lake.digest import Digest
+from tallybook.store.lake.digest import read as read_digest
 from tallybook.store.lake.lines import QUALITY
 from tallybook.store.lake.price import Prices
 from tallybook.store.lake.reader import Reader, View
@@ -145,6 +148,12 @@ class LakeStore:
                 return
             before = (batch[-1].started_at_us, batch[-1].call_id)
 
+    def drifted(
+        self, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
+    ) -> Iterator[list[Drift]]:
+        """See `CallStore.drifted`."""
+        return drift.drifted(self._reader, self._reader.prices, checked_filters(filters), since_us, until_us)
+
     def run_calls(self, run_id: str) -> tuple[list[Call], list[Step]]:
         """See `CallStore.run_calls`."""
         return self._reader.answer(lambda view: find.run_calls(self._reader, view, run_id))
@@ -196,6 +205,11 @@ class LakeStore:
             return int(row[0]) if row else 0
 
         return self._reader.answer(work)
+
+    def condensed(self) -> Digest:
+        """What is sealed of the newest days as a digest, in as far as the one in the folder does not hold any more."""
+        known = read_digest(self._folder)
+        return self._reader.answer(lambda view: condensed(self._reader, view, known))
 
     def warnings(self) -> list[Warned]:
         """See `CallStore.warnings`. Reads every hot line once, so that all of them have been looked at."""
