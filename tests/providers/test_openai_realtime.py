@@ -38,7 +38,7 @@ def test_each_answer_and_each_transcription_is_a_call_of_its_own() -> None:
     first, heard, second = results(lines([*FIRST, *SECOND]))
     assert first.parsed.usage == Usage(
         input_tokens=149, output_tokens=27, cache_read_tokens=128, input_audio_tokens=49, input_image_tokens=0,
-        output_audio_tokens=18,
+        output_audio_tokens=18, quantities={"cache_read_audio_tokens": 38},
     )  # fmt: skip
     assert (first.custom_id, first.operation, first.parsed.text) == ("r1", "realtime", "Hello")
     assert (heard.operation, heard.parsed.response_model) == ("transcription", "gpt-realtime-whisper")

@@ -112,13 +112,13 @@ def usage_of(raw: Mapping[str, Any]) -> tuple[Usage, tuple[str, ...]]:
             reasoning_tokens=thoughts,
             output_audio_tokens=outside.get("AUDIO"),
             output_image_tokens=outside.get("IMAGE"),
-            quantities=_cached_apart(modalities(cached, None)) if cached else {},
+            quantities=cached_apart(modalities(cached, None)) if cached else {},
         )
     )
     return usage, flags + found
 
 
-def _cached_apart(by_modality: Mapping[str, int]) -> dict[str, int]:
+def cached_apart(by_modality: Mapping[str, int]) -> dict[str, int]:
     """How much of the cached input was no text: it may have a price of its own."""
     return {
         f"cache_read_{name.lower()}_tokens": count

@@ -17,7 +17,7 @@ from tallybook.model.call import ToolCall
 from tallybook.model.usage import Usage
 from tallybook.providers.accounting import settled
 from tallybook.providers.base import Asked, Format, Parsed, Payload, Result
-from tallybook.providers.google_generate import modalities
+from tallybook.providers.google_generate import cached_apart, modalities
 from tallybook.providers.loose import LooseStream, read_whole
 from tallybook.providers.session import summed
 from tallybook.providers.tool import arguments_text
@@ -52,6 +52,7 @@ def usage_of(raw: Mapping[str, Any]) -> tuple[Usage, tuple[str, ...]]:
             reasoning_tokens=thoughts,
             output_audio_tokens=outside.get("AUDIO"),
             output_image_tokens=outside.get("IMAGE"),
+            quantities=cached_apart(modalities(get("cacheTokensDetails"), None)),
         )
     )
     return usage, flags + found

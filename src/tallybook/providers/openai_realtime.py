@@ -20,7 +20,7 @@ from tallybook.providers.openai_audio import usage_of as transcription_usage
 from tallybook.providers.openai_usage import counted
 from tallybook.providers.session import summed
 from tallybook.providers.tool import Assembly
-from tallybook.providers.value import mapping, mappings, number, scalars, word
+from tallybook.providers.value import mapping, mappings, number, scalars, whole, word
 
 PARAMETERS = ("max_output_tokens", "max_response_output_tokens", "temperature", "tool_choice", "voice", "speed")
 
@@ -79,9 +79,8 @@ class RealtimeStream(LooseStream):
         response = mapping(event.get("response"))
         raw = mapping(response.get("usage")) or mapping(event.get("usage"))
         usage, flags, cost = counted(raw) if raw else (None, (), None)
-        seconds = number(raw.get("billable_audio_seconds"))
-        if usage is not None and seconds:
-            usage = msgspec.structs.replace(usage, quantities={**usage.quantities, "audio_ms": round(seconds * 1000)})
+        if usage is not None and (quantities := _quantities(raw)):
+            usage = msgspec.structs.replace(usage, quantities={**usage.quantities, **quantities})
         status = word(response.get("status"))
         details = mapping(response.get("status_details"))
         error_type, message = failure({"error": details.get("error")}, None) if details.get("error") else (None, None)
@@ -131,6 +130,20 @@ class RealtimeStream(LooseStream):
             error_message=parsed.error_message or (None if self.calls else message),
             is_complete=not self._open and bool(self.calls),
         )
+
+
+def _quantities(raw: Payload) -> dict[str, int]:
+    """Cached input that is no text, which has prices of its own, and xAI's seconds."""
+    cached = mapping(mapping(raw.get("input_token_details")).get("cached_tokens_details"))
+    found = {
+        f"cache_read_{kind}_tokens": count
+        for kind in ("audio", "image")
+        if (count := whole(cached.get(f"{kind}_tokens"))) and count > 0
+    }
+    seconds = number(raw.get("billable_audio_seconds"))
+    if seconds:
+        found["audio_ms"] = round(seconds * 1000)
+    return found
 
 
 def _is_call(item: Payload) -> bool:
