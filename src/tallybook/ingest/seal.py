@@ -124,6 +124,8 @@ def seal(
         try:
             calls = 0
             before = len(manifest.files)
+            if manifest.is_rebuilt:
+                manifest = _order(folder, sealer, manifest, disk)
             for segments in _batches(folder, taken):
                 manifest, count = _seal_batch(folder, sealer, manifest, segments, disk)
                 calls += count
@@ -284,6 +286,16 @@ def _ordered(files: Sequence[File]) -> tuple[File, ...]:
     return tuple(sorted(files, key=lambda file: (file.day, file.kind, file.path)))
 
 
+def _order(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk) -> Manifest:
+    """A rebuilt manifest with nothing in it twice, in its place."""
+    manifest, gone = sealer.ordered(manifest)
+    manifest = msgspec.structs.replace(manifest, files=_ordered(manifest.files))
+    manifests.write(folder, manifest, disk)
+    for file in gone:
+        disk.unlink(folder / file.path)
+    return manifest
+
+
 def _compact(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk, today: str) -> tuple[Manifest, int]:
     """Merge the files of each past day, and of the current one when they are many, kind by kind."""
     groups: dict[tuple[str, str], list[File]] = {}
@@ -300,9 +312,7 @@ def _compact(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk, today
             one = sealer.compact(portion, sequence)
             gone = {file.path for file in portion}
             kept = [file for file in manifest.files if file.path not in gone]
-            manifest = msgspec.structs.replace(
-                manifest, sequence=sequence, files=_ordered([*kept, one]), is_rebuilt=False
-            )
+            manifest = msgspec.structs.replace(manifest, sequence=sequence, files=_ordered([*kept, one]))
             manifests.write(folder, manifest, disk)
             replaced += portion
             merged += 1

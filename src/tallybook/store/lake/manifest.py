@@ -7,6 +7,7 @@ sealing or after it, never in between. The format is documented in `docs/lake.md
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
@@ -272,4 +273,12 @@ def rebuilt(folder: Path) -> Manifest:
                     bytes=path.stat().st_size, min_us=0, max_us=1 << 62, max_id="\U0010ffff",
                 )
             )  # fmt: skip
-    return Manifest(files=tuple(files), is_rebuilt=True)
+    # New files must not take the names of those that are there.
+    sequence = max((_sequence_of(file.path) for file in files), default=0)
+    return Manifest(sequence=sequence, files=tuple(files), is_rebuilt=True)
+
+
+def _sequence_of(path: str) -> int:
+    """The sealing that a file is of, by its name."""
+    match = re.search(r"-(\d+)(?:r\d+)?\.parquet$", path)
+    return int(match[1]) if match else 0

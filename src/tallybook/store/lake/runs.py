@@ -46,6 +46,8 @@ class Latest(NamedTuple):
 
 def _rows(reader: Reader, view: View, low_us: int | None = None, among: Sequence[str] = ()) -> str:
     """One row for each day and run (or for each hot call) from the day of `low_us` on; `among` are the runs sought."""
+    if view.manifest.is_rebuilt:  # Summaries found may count twice.
+        return f"{_OF_CALL} FROM ({reader.calls(view, _CALL_COLUMNS)}) WHERE {KEY} IS NOT NULL"
     found = view.manifest.of("summary_runs", low_us)
     if among:
         found = [file for file in found if any(file.min_id <= one <= (file.max_id or FAR_ID) for one in among)]

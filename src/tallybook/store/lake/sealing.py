@@ -7,6 +7,7 @@ said by the manifest alone, which the caller (`ingest.seal`) swaps afterwards.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,11 +17,12 @@ from tallybook.model.limits import PROMOTED_KEYS
 from tallybook.store.lake import summary
 from tallybook.store.lake.bodies import source_sql
 from tallybook.store.lake.engine import duckdb
-from tallybook.store.lake.lines import Bad, Lines
+from tallybook.store.lake.lines import Bad, Lines, merge
 from tallybook.store.lake.manifest import BODIES, Disk, File, FileKind, Manifest
 from tallybook.store.lake.output import MANY_DAYS, Output, merged, spanning_day
 from tallybook.store.lake.price import Prices
 from tallybook.store.lake.reader import column_sql, connect
+from tallybook.store.lake.rebuild import Rebuilder
 from tallybook.store.lake.repeat import REPEAT_WITHIN_US, settle
 from tallybook.store.lake.rewrite import Rewriter
 from tallybook.store.lake.schema import (
@@ -247,12 +249,19 @@ class Sealer:
         file = self._output.write(kind, day, f"SELECT * FROM {source} ORDER BY {key}", sequence)
         return merged(file, files)
 
-    def _compact_calls(self, files: Sequence[File], sequence: int) -> File:
+    def ordered(self, manifest: Manifest) -> tuple[Manifest, list[File]]:
+        """A rebuilt manifest with each call in one file, and the files that it names no more."""
+        merge_calls = partial(self._compact_calls, may_repeat=True)
+        return Rebuilder(self._con, self._folder, self._output, merge_calls).ordered(manifest)
+
+    def _compact_calls(self, files: Sequence[File], sequence: int, may_repeat: bool = False) -> File:
         parts = []
         for file in files:
             columns = [column_sql(name, file.promoted) for name in CALL_COLUMNS]
             parts.append(f"SELECT {', '.join(columns)} FROM read_parquet({text_sql(str(self._folder / file.path))})")
         self._con.execute(f"CREATE OR REPLACE TEMP TABLE {WHOLE_DAY} AS {' UNION ALL '.join(parts)}")
+        if may_repeat:
+            merge(self._con, WHOLE_DAY)
         promoted = promotable(self._con, WHOLE_DAY)
         select = self._calls_select(WHOLE_DAY, promoted)
         sql = f"SELECT {select} FROM {extracted_sql(WHOLE_DAY, promoted)} ORDER BY started_at, call_id"
