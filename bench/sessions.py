@@ -65,7 +65,7 @@ class _Session:
         project = r.choice(PROJECTS)
         self._at_s = start_s
         self._head = (
-            f'"isSidechain":false,"userType":"external","cwd":"/home/ada/src/{project}","sessionId":"{self.id}",'
+            f'"isSidechain":false,"userType":"external","cwd":"/srv/ada/src/{project}","sessionId":"{self.id}",'
             f'"version":"2.1.38","gitBranch":"feature/{number % 9}","slug":"quiet-made-up-{number}"'
         )
         self._model = r.choices(MODELS, (5, 3, 2))[0]
@@ -167,7 +167,7 @@ def write(folder: Path, megabytes: float, *, seed: int = 7, until_s: float = 1_7
     files = size = number = 0
     while size < megabytes * 1e6:
         session = _Session(r, texts, number, until_s - r.random() * 60 * 86_400)
-        place = folder / "projects" / f"-home-ada-src-{PROJECTS[number % len(PROJECTS)]}"
+        place = folder / "projects" / f"-srv-ada-src-{PROJECTS[number % len(PROJECTS)]}"
         place.mkdir(parents=True, exist_ok=True)
         portions = list(lines_of(r, texts, session))
         data = "".join(line for lines, _ in portions for line in lines).encode()

@@ -144,15 +144,27 @@ def fail(to: Clients, server: ReplayServer) -> int:
     return 4
 
 
-def report(commands: tuple[tuple[str, ...], ...]) -> int:
+def report(commands: tuple[tuple[str, ...], ...], folder: Path = FOLDER) -> int:
     """Let the command line tell what was recorded; the worst exit status."""
-    environment = {**os.environ, "TALLYBOOK_DIR": str(FOLDER)}
+    environment = {**os.environ, "TALLYBOOK_DIR": str(folder)}
     worst = 0
     for command in commands:
         print(f"\n$ tallybook {' '.join(command)}", flush=True)
         ran = subprocess.run([sys.executable, "-m", "tallybook", *command], env=environment, check=False)
         worst = max(worst, ran.returncode)
     return worst
+
+
+def import_transcripts() -> int:
+    """What coding agents left on this machine, in a ledger of its own; nothing where there is nothing."""
+    from tallybook.ingest.importers.places import AGENTS, folders
+
+    places = [place for agent in AGENTS for place in folders(agent, os.environ, Path.home())]
+    if not any(next(place.rglob("*.json*"), None) for place in places if place.is_dir()):
+        print("\nNo transcripts of coding agents on this machine; `tallybook import all` would read them.")
+        return 0
+    print("\nThis machine has transcripts of coding agents:")
+    return report((("import", "all"), ("monthly",), ("session", "--all", "--limit", "5")), FOLDER / "agents")
 
 
 def main() -> int:
@@ -181,7 +193,7 @@ def main() -> int:
         to.anthropic.close()
     recorded = len(TemporaryLedger(FOLDER).calls())
     print(f"  {made} calls made, {recorded} recorded in {FOLDER.name}/, {time.perf_counter() - begun:.1f} s")
-    worst = report(COMMANDS)
+    worst = max(report(COMMANDS), import_transcripts())
     print("\nThe records are plain lines; try: jq .tokens .try/*/telemetry*.jsonl")
     return 1 if recorded != made else worst
 

@@ -63,6 +63,7 @@ def test_a_path_may_be_named_and_needs_its_agent(on: Run, home: Path) -> None:
     assert json.loads(on("import", "claude-code", str(path), "--json").out)["calls"] == 2
     assert on("import", "all", str(path)).code == 2
     assert on("import", "basic").code == 2
+    assert on("import", "codex", str(home / "nowhere")).code == 2
 
 
 def test_since_leaves_out_what_is_older(on: Run) -> None:

@@ -42,7 +42,7 @@ _COLUMNS = (
     ),
 )
 @click.argument("agent", type=click.Choice([*AGENTS, "all"]))
-@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]...")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be imported, and what it cost.")
 @click.option("--since", metavar="WHEN", help="Leave out calls before: 2026-11-01, yesterday, 30d …")
 @click.option("--watch", is_flag=True, help="Go on: import what the agents write, until interrupted.")
@@ -71,6 +71,9 @@ def import_(
 
     if agent == "all" and paths:
         raise click.UsageError("PATH needs to know whose transcripts lie there: name the agent instead of `all`.")
+    for path in paths:
+        if not path.exists():
+            raise click.UsageError(f"There is no {clean(path)}.")
     settings = host.settings(folder)
     agents = _where(AGENTS if agent == "all" else (agent,), paths)
     around = _around(host, settings)

@@ -13,7 +13,7 @@ MODEL = "claude-opus-4-5-20251101"
 def row(**keys: Any) -> str:
     return json.dumps(
         {
-            "parentUuid": None, "isSidechain": False, "cwd": "/home/ada/src/atlas", "sessionId": SESSION,
+            "parentUuid": None, "isSidechain": False, "cwd": "/srv/ada/src/atlas", "sessionId": SESSION,
             "version": "2.1.50", "gitBranch": "main", "uuid": "u1", "timestamp": "2026-02-09T07:36:22.420Z", **keys,
         },
         separators=(",", ":"),

@@ -144,7 +144,7 @@ def test_cutting_a_file_anywhere_gives_each_response_once(blank: int, draw: st.D
 
 
 def test_worktrees_belong_to_their_repository() -> None:
-    (call,) = read(data(answer(cwd="/home/ada/src/atlas/.worktrees/2"))).calls
+    (call,) = read(data(answer(cwd="/srv/ada/src/atlas/.worktrees/2"))).calls
     assert call.project == "atlas"
 
 

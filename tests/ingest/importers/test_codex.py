@@ -14,9 +14,9 @@ from tallybook.ingest.importers.codex import Codex
 from .lines import codex, count, data
 
 PATH = Path("rollout-2026-03-01T10-00-00-019a93b9-f380-7600-98ff-940e6b99603c.jsonl")
-META = codex("session_meta", "00:00", id="s1", cwd="/home/ada/src/atlas", cli_version="0.60.0", model_provider="openai",
+META = codex("session_meta", "00:00", id="s1", cwd="/srv/ada/src/atlas", cli_version="0.60.0", model_provider="openai",
              git={"branch": "main"})  # fmt: skip
-TURN = codex("turn_context", "00:01", cwd="/home/ada/src/atlas", model="gpt-5.1-codex", effort="high")
+TURN = codex("turn_context", "00:01", cwd="/srv/ada/src/atlas", model="gpt-5.1-codex", effort="high")
 
 
 def read(content: bytes, **keys: object) -> Read:

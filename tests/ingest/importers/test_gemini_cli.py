@@ -59,7 +59,7 @@ def test_a_chat_of_lines_counts_the_last_word_on_each_message(tmp_path: Path) ->
 def test_the_project_is_told_by_the_folder_that_the_tool_wrote_down(tmp_path: Path) -> None:
     chats = tmp_path / ".gemini" / "tmp" / "ab" / "chats"
     chats.mkdir(parents=True)
-    (chats.parent / ".project_root").write_text("/home/ada/src/atlas")
+    (chats.parent / ".project_root").write_text("/srv/ada/src/atlas")
     (call,) = read(said(), path=chats / "session-1.json").calls
     assert call.project == "atlas"
     assert list(GeminiCli().files(tmp_path)) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 from tallybook.ingest.importers.places import AGENTS, folders
 from tallybook.ingest.importers.portion import NAMES
 
-HOME = Path("/home/ada")
+HOME = Path("/srv/ada")
 
 
 def test_the_usual_folders_are_looked_in() -> None:
