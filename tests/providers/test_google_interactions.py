@@ -11,6 +11,8 @@ USAGE = {
     "total_tokens": 129, "total_input_tokens": 53, "total_cached_tokens": 20, "total_output_tokens": 15,
     "total_tool_use_tokens": 20, "total_thought_tokens": 41,
     "input_tokens_by_modality": [{"modality": "text", "tokens": 43}, {"modality": "audio", "tokens": 10}],
+    "cached_tokens_by_modality": [{"modality": "text", "tokens": 15}, {"modality": "audio", "tokens": 5}],
+    "tool_use_tokens_by_modality": [{"modality": "image", "tokens": 3}],
 }  # fmt: skip
 WHOLE = {
     "id": "v1_x", "object": "interaction", "status": "requires_action", "model": "gemini-2.5-flash",
@@ -45,8 +47,8 @@ EVENTS: list[dict[str, Any]] = [
 def test_tool_use_is_input_and_thoughts_are_output() -> None:
     got = parse(body(WHOLE))
     assert got.usage == Usage(
-        input_tokens=73, output_tokens=56, cache_read_tokens=20, input_audio_tokens=10, reasoning_tokens=41,
-        requests={"web_search": 1},
+        input_tokens=73, output_tokens=56, cache_read_tokens=20, input_audio_tokens=10, input_image_tokens=3,
+        reasoning_tokens=41, requests={"web_search": 1}, quantities={"cache_read_audio_tokens": 5},
     )  # fmt: skip
     assert got.usage.total_tokens == USAGE["total_tokens"]
     assert got.flags == ()

@@ -40,7 +40,9 @@ def usage_of(raw: Mapping[str, Any]) -> tuple[Usage, tuple[str, ...]]:
     asked_for, said = whole(get("total_input_tokens")), whole(get("total_output_tokens"))
     thoughts, by_tools = whole(get("total_thought_tokens")), whole(get("total_tool_use_tokens"))
     total = whole(get("total_tokens"))
-    inside, outside = _modalities(get("input_tokens_by_modality")), _modalities(get("output_tokens_by_modality"))
+    inside = _modalities(get("input_tokens_by_modality"), get("tool_use_tokens_by_modality"))
+    outside = _modalities(get("output_tokens_by_modality"))
+    cached = _modalities(get("cached_tokens_by_modality"))
     input_tokens = None if asked_for is None else asked_for + (by_tools or 0)
     output_tokens = thoughts if said is None else said + (thoughts or 0)
     if said is None and total is not None and input_tokens is not None:
@@ -58,14 +60,19 @@ def usage_of(raw: Mapping[str, Any]) -> tuple[Usage, tuple[str, ...]]:
             reasoning_tokens=thoughts,
             output_audio_tokens=outside.get("audio"),
             output_image_tokens=outside.get("image"),
+            quantities={
+                f"cache_read_{kind}_tokens": count
+                for kind, count in cached.items()
+                if kind in ("audio", "image") and count > 0
+            },
         )
     )
     return usage, flags + found
 
 
-def _modalities(details: Any) -> dict[str, int]:
+def _modalities(*lists: Any) -> dict[str, int]:
     found: dict[str, int] = {}
-    for item in mappings(details):
+    for item in (item for details in lists for item in mappings(details)):
         kind, count = word(item.get("modality")), whole(item.get("tokens"))
         if kind is not None and count is not None:
             found[kind.lower()] = found.get(kind.lower(), 0) + count
