@@ -159,7 +159,11 @@ def info(name: str, book: PriceBook, now_us: int, *, provider: str | None = None
     facts = {key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()}
     retires = facts.get("retires")
     status: Status = "active" if retires is None else "retired" if retires <= today else "retiring"
-    rate = rate_at(book.rates([Key(maker, shown)])[Key(maker, shown)], now_us, 0)
+    keys = [Key(maker, spelling) for spelling in (shown, *facts.get("aliases", ()))]
+    rates = book.rates(keys[:1])
+    if not rates[keys[0]] and len(keys) > 1:  # The list may know it by another of its names.
+        rates = book.rates(keys)
+    rate = next((rate_at(rates[key], now_us, 0) for key in keys if rates.get(key)), None)
     return ModelInfo(name=shown, provider=maker, pricing=_pricing(rate), status=status, **facts)
 
 
