@@ -40,8 +40,10 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     requests: dict[str, int] = {}
     """Uses of server-side tools, by kind: `web_search`, `web_fetch`, `code_execution`, `file_search` …"""
     quantities: dict[str, int] = {}
-    """Billed things that are not tokens: `audio_ms`, `characters`, `images`, `search_units`, `pages`, `annotated_pages`,
-    `videos`, `video_ms`, `compute_ms`; and what part of the cached input was no text (`cache_read_audio_tokens`, …)."""
+    """Billed things that are not tokens: `audio_ms`, `characters`, `images`, `search_units`, `pages`,
+    `annotated_pages`, `videos`, `video_ms`, `compute_ms`. Also how much of the cached input was no text:
+    `cache_read_audio_tokens`, `cache_read_image_tokens`.
+    """
 
     @property
     def total_tokens(self) -> int | None:
