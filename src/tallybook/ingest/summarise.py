@@ -15,6 +15,7 @@ import msgspec
 from tallybook.model.codec import time_of
 from tallybook.model.money import usd
 from tallybook.model.question import Question
+from tallybook.store.lake.digest import NAME as DIGEST_NAME
 from tallybook.store.lake.manifest import Disk
 from tallybook.store.lake.store import LakeStore
 
@@ -52,13 +53,15 @@ def rolled_up(store: LakeStore, now_us: int) -> dict[str, Any]:
 
 
 def write_summary(folder: Path, now_us: int, disk: Disk) -> None:
-    """Put `summary.json` in place of the old one."""
+    """Put `summary.json` and the digest of the newest days in place of the old ones."""
     store = LakeStore(folder, with_hot=False)
     try:
         data = msgspec.json.format(msgspec.json.encode(rolled_up(store, now_us)), indent=1)
+        digest = msgspec.msgpack.encode(store.condensed())
     finally:
         store.close()
-    temporary = folder / f"{NAME}.{os.getpid()}.tmp"
-    temporary.write_bytes(data + b"\n")
-    disk.fsync(temporary)
-    disk.replace(temporary, folder / NAME)
+    for name, content in ((NAME, data + b"\n"), (DIGEST_NAME, digest)):
+        temporary = folder / f"{name}.{os.getpid()}.tmp"
+        temporary.write_bytes(content)
+        disk.fsync(temporary)
+        disk.replace(temporary, folder / name)
