@@ -283,7 +283,7 @@ def test_memory_stays_bounded_while_a_long_stream_passes(ledger: TemporaryLedger
     sizes = []
     for _ in range(1 + 2_000_000 // len(piece)):
         listener.hear(piece)
-        sizes.append(sum(map(len, listener._buffer)))
+        sizes.append(sum(map(len, listener.buffer)))
     assert max(sizes) <= STREAM_BUFFER_BYTES + len(piece)
     for rest in (FINISH, USAGE, DONE):
         listener.hear(rest)
@@ -325,7 +325,7 @@ def test_speech_is_not_kept_in_memory(ledger: TemporaryLedger) -> None:
     listener = Listener(observation(SPEECH, is_stream=False, quantities={"characters": 18}), "audio/mpeg", 200)
     for _ in range(5):
         listener.hear(b"\xff\xfb" * 10_000)
-    assert listener._buffer == []
+    assert listener.buffer == []
     listener.end()
     call = only(ledger)
     assert (call.status, call.usage.quantities) == ("ok", {"characters": 18})

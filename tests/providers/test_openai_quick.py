@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tallybook.model.codec import tokens_of
-from tallybook.providers.openai_chat import parse
-from tallybook.providers.openai_quick import quick
+from tallybook.providers.openai_chat import ChatStream, parse
+from tallybook.providers.openai_quick import pieces, quick
 
 ANSWER: dict[str, Any] = {
     "id": "chatcmpl-1",
@@ -114,3 +114,71 @@ def test_both_ways_say_the_same_of_all_recorded_chat_answers(corpus: Path) -> No
                 served += same(body.encode())
     assert seen > 500
     assert served > 100
+
+
+def _event(content: Any = "word ", **changes: Any) -> dict[str, Any]:
+    choice = {"index": 0, "delta": {"content": content}, "logprobs": None, "finish_reason": None}
+    return {"id": "chatcmpl-1", "model": "gpt-4o", "service_tier": "default", "choices": [choice], **changes}
+
+
+def _bytes(events: list[dict[str, Any]]) -> bytes:
+    return b"".join(b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n" for event in events)
+
+
+LAST = [
+    _event(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}]),
+    _event(choices=[], usage=ANSWER["usage"]),
+]
+TOOL = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}
+
+
+def _both(events: list[dict[str, Any]]) -> tuple[Any, Any]:
+    together, one_by_one = ChatStream(), ChatStream()
+    together.feed(events[0])
+    together.feed_bytes(_bytes(events[1:]) + b"data: [DONE]\n\n")
+    for event in events:
+        one_by_one.feed(event)
+    one_by_one.feed_bytes(b"data: [DONE]\n\n")
+    return together.result(), one_by_one.result()
+
+
+@pytest.mark.parametrize("padding", [{}, {"obfuscation": "aB3"}])
+def test_events_that_differ_in_their_text_alone_are_read_at_once(padding: dict[str, Any]) -> None:
+    texts = [f'word {number} "\\ \u00e4\n,"obfuscation":"x" data: ' for number in range(60)]
+    events = [
+        _event(text, **{key: value + "x" * (n % 7) for key, value in padding.items()}) for n, text in enumerate(texts)
+    ]
+    found = pieces(_bytes([*events, *LAST]))
+    assert found is not None
+    assert found.texts == texts[:-1]
+    assert (found.model, found.service_tier) == ("gpt-4o", "default")
+    together, one_by_one = _both([*events, *LAST])
+    assert together == one_by_one
+    assert together.text == "".join(texts)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        _event("x", model="other"), _event("x", service_tier="flex"), _event("x", usage={"prompt_tokens": 1}),
+        _event("x", error={"message": "broken", "type": "server_error"}), _event(None), _event(""),
+        _event("x", choices=[]),
+        _event(choices=[{"index": 1, "delta": {"content": "second"}, "finish_reason": None}]),
+        _event(choices=[{"index": 0, "delta": {"content": "x", "tool_calls": [TOOL]}, "finish_reason": None}]),
+        _event(choices=[{"index": 0, "delta": {"content": "x", "reasoning": "hm"}, "finish_reason": None}]),
+        _event(choices=[{"index": 0, "delta": {"content": "x"}, "finish_reason": "stop"}]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("place", [1, 30, 59])
+def test_an_event_with_more_than_a_text_is_not_passed_over(odd: dict[str, Any], place: int) -> None:
+    events = [_event(f"word {number} ") for number in range(60)]
+    events[place] = odd
+    together, one_by_one = _both([*events, *LAST])
+    assert together == one_by_one
+    every, one_by_one = _both([events[0], *([odd] * 40), *LAST])
+    assert every == one_by_one
+
+
+@pytest.mark.parametrize("raw", [b"", b"data: {}\n\n" * 400, b"\n" * 3_000, b'data: {"content":"x"}\n\n' * 200])
+def test_what_is_no_run_of_texts_is_left_to_the_long_way(raw: bytes) -> None:
+    assert pieces(raw) is None

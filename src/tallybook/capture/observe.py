@@ -160,6 +160,22 @@ class Observation:
         if parsed.further:
             self._further(parsed, line)
 
+    def finish_stream(
+        self, parsed: Parsed, duration_us: int, status: Status | None, error: BaseException | None,
+        ttft_us: int | None, http_status: int | None = None,
+    ) -> None:  # fmt: skip
+        """Write the record of a stream that was left with `status` or broke with `error`, or with neither ended.
+
+        Where all was seen that the provider had to say, be it an error, it does not matter who hung up first.
+        """
+        if parsed.is_complete or parsed.error_type is not None:
+            status = None
+        else:
+            status = status or "incomplete"
+            if error is not None:
+                parsed = msgspec.structs.replace(parsed, error_type=type(error).__name__, error_message=str(error))
+        self.finish(parsed, duration_us, status=status, ttft_us=ttft_us, http_status=http_status)
+
     def _line(self, parsed: Parsed, status: Status) -> Line:
         """The record but for its durations and HTTP status."""
         usage, flags = self._usage(parsed, status)

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import AsyncIterator, Iterator
+from itertools import islice
 from typing import Any
-
-import msgspec
 
 from tallybook.capture import guard, unfinished
 from tallybook.capture.batch import record_batch
@@ -25,6 +24,8 @@ from tallybook.providers.sse import Frames
 
 _WHOLE_BYTES = 67_108_864
 """A whole body read as a stream that is kept for parsing. Beyond: recorded without usage, flagged `body_too_large`."""
+_WEIGHED = 32
+"""Chunks of a plain body after which their sizes are added up, so that each alone costs no more than being kept."""
 
 
 class Listener:
@@ -32,25 +33,25 @@ class Listener:
 
     __slots__ = (
         "__weakref__",
-        "_buffer",
         "_ended",
         "_frames",
         "_full",
         "_http_status",
         "_is_events",
         "_is_kept",
-        "_is_plain",
         "_is_too_large",
         "_size",
         "_stream",
         "_ttft_us",
+        "buffer",
+        "is_plain",
         "observation",
     )
 
     def __init__(self, observation: Observation, content_type: str, http_status: int | None = None) -> None:
         self.observation = observation
         self._http_status = http_status
-        self._buffer: list[bytes] = []
+        self.buffer: list[bytes] = []
         self._size = 0
         self._full = STREAM_BUFFER_BYTES
         self._is_too_large = False
@@ -65,19 +66,28 @@ class Listener:
         elif not observation.asked.is_stream and content_type.startswith("application/json"):
             self._is_events = False
         self._is_kept = self._is_events is True or observation.format.operation != "speech"
-        self._is_plain = self._is_kept and self._is_events is False
+        self.is_plain = self._is_kept and self._is_events is False
         """From now on a chunk is just kept: the body is no stream, or its first content has passed."""
         unfinished.add(self)
 
     def hear(self, chunk: bytes) -> None:
         """Take one piece of the decoded body, as it passes."""
-        if self._is_plain:
-            self._buffer.append(chunk)
+        if self.is_plain:
+            self.buffer.append(chunk)
             self._size += len(chunk)
             if self._size > self._full:
                 self._relieve()
         elif self._frames is not None and self._is_kept:
             self._first(chunk)
+
+    def weigh(self, before: int) -> bool:
+        """Count in what was put into the buffer since it held `before` chunks; False when the body was over."""
+        added = self.buffer[before:]
+        self._size += sum(map(len, added))
+        if self._size > self._full:
+            with guard.contained("listening to a stream"):
+                self._relieve()
+        return len(added) == _WEIGHED
 
     def _first(self, chunk: bytes) -> None:
         """Until content came: decode event by event, and tell events from a whole body by their first bytes."""
@@ -88,7 +98,7 @@ class Listener:
             # A JSON array can be a stream as well (Gemini without `alt=sse`).
             self._is_events = start in b"d:ei[\x1e" if self.observation.asked.is_stream else start in b"d:ei"
             if not self._is_events:
-                self._is_plain = True
+                self.is_plain = True
                 self.hear(chunk)
                 return
         if self._frames is None or self._stream is None:
@@ -102,9 +112,9 @@ class Listener:
             rest = self._frames.hand_over()
             if rest is not None:
                 self._frames = None
-                self._is_plain = True
+                self.is_plain = True
                 if rest:
-                    self._buffer.append(rest)
+                    self.buffer.append(rest)
                     self._size = len(rest)
 
     def _relieve(self) -> None:
@@ -113,13 +123,13 @@ class Listener:
             if self._size > _WHOLE_BYTES:
                 self._give_up()
             return
-        data = b"".join(self._buffer)
+        data = b"".join(self.buffer)
         cut = max(data.rfind(b"\n\n") + 2, data.rfind(b"\r\n\r\n") + 4)
         if cut >= 4:
             self._stream.feed_bytes(data[:cut])
         else:
             cut = 0
-        self._buffer = [data[cut:]]
+        self.buffer[:] = [data[cut:]]
         self._size = len(data) - cut
         # An event larger than the buffer (a picture) is looked at again when it has doubled, not at each chunk.
         self._full = max(STREAM_BUFFER_BYTES, 2 * self._size)
@@ -127,8 +137,8 @@ class Listener:
             self._give_up()
 
     def _give_up(self) -> None:
-        self._buffer.clear()
-        self._is_kept = self._is_plain = False
+        self.buffer.clear()
+        self._is_kept = self.is_plain = False
         self._is_too_large = True
 
     def end(self, status: Status | None = None, error: BaseException | None = None) -> None:
@@ -142,8 +152,8 @@ class Listener:
 
     def _finish(self, duration_us: int, status: Status | None, error: BaseException | None) -> None:
         observation = self.observation
-        data = b"".join(self._buffer)
-        self._buffer.clear()
+        data = b"".join(self.buffer)
+        self.buffer.clear()
         if observation.format.batch is not None:
             record_batch(observation, data)
             return
@@ -159,14 +169,7 @@ class Listener:
             if data:
                 self._stream.feed_bytes(data if data.endswith((b"\n\n", b"\r\n\r\n")) else data + b"\n\n")
             parsed = self._stream.result()
-        if parsed.is_complete or parsed.error_type is not None:
-            status = None  # All that the provider had to say was seen, be it an error, whoever hung up first.
-        elif error is not None:
-            parsed = _with_error(parsed, error)
-            status = status or "incomplete"
-        else:
-            status = status or "incomplete"
-        observation.finish(parsed, duration_us, status=status, ttft_us=self._ttft_us, http_status=self._http_status)
+        observation.finish_stream(parsed, duration_us, status, error, self._ttft_us, self._http_status)
 
     def forget(self) -> None:
         """Record nothing: another process does."""
@@ -177,23 +180,32 @@ class Listener:
             self.end("incomplete")
 
 
-def _with_error(parsed: Parsed, error: BaseException) -> Parsed:
-    return msgspec.structs.replace(parsed, error_type=type(error).__name__, error_message=str(error))
-
-
 def _listened(inner: Iterator[bytes], listener: Listener, hidden: UsageFilter | None) -> Iterator[bytes]:
     """The byte chunks of `inner`, told to a listener as they pass. A generator, as httpx's own `iter_bytes` is."""
     hear = listener.hear
+    keep = listener.buffer.append
     try:
         for chunk in inner:
             try:
                 hear(chunk)
             except Exception as error:  # noqa: BLE001
                 guard.failed("listening to a stream", error)
-            if hidden is None:
+            if hidden is not None:
+                if seen := hidden.pass_on(chunk):
+                    yield seen
+                continue
+            yield chunk
+            if listener.is_plain:
+                break
+        while listener.is_plain and hidden is None:
+            before = len(listener.buffer)
+            for chunk in islice(inner, _WEIGHED):
+                keep(chunk)
                 yield chunk
-            elif seen := hidden.pass_on(chunk):
-                yield seen
+            if not listener.weigh(before):
+                break
+        if hidden is None:
+            yield from inner  # Nothing is left, or nothing is heard of it any more.
         if hidden is not None and (rest := hidden.end()):
             yield rest
     except GeneratorExit:

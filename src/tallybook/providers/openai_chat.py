@@ -18,8 +18,9 @@ import msgspec
 from tallybook.model.call import ToolCall
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
+from tallybook.providers.habits import timed
 from tallybook.providers.lenient import UNREADABLE, decode
-from tallybook.providers.openai_quick import quick
+from tallybook.providers.openai_quick import pieces, quick
 from tallybook.providers.openai_usage import counted
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream
@@ -117,6 +118,15 @@ class ChatStream(EventStream[_Chunk]):
 
     def _event_of(self, event: Mapping[str, Any]) -> _Chunk:
         return _chunk(event)
+
+    def feed_bytes(self, raw: bytes) -> None:
+        """Take raw bytes, best whole events; equal to `feed` of each event in them. Never raises for their content."""
+        if self._id and self._frames is None and (found := pieces(raw)) is not None:
+            self._text += filter(None, found.texts)
+            self._model = found.model
+            self._tier = found.service_tier or self._tier
+            raw = found.rest
+        super().feed_bytes(raw)
 
     def _take_all(self, events: list[_Chunk]) -> None:
         """As `_take` of each, with the common chunk, a piece of the first choice's text, taken right here."""
@@ -286,8 +296,6 @@ class ChatStream(EventStream[_Chunk]):
             if self._is_search():
                 usage = msgspec.structs.replace(usage, requests={"web_search": 1, **usage.requests})
         if self._timings is not None:
-            from tallybook.providers.habits import timed  # here, because llama.cpp alone needs it
-
             usage, found = timed(usage, self._timings)
             flags += found
             raw = {**mapping(raw), "timings": self._timings}

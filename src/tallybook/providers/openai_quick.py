@@ -1,12 +1,14 @@
 """The usual answer of chat completions, by the shortest way: one choice of plain text with OpenAI's own usage.
 
-Says the same as `openai_chat.parse`, or nothing at all: what is of other types, has more members or does not add up
-is left to it. The decoder does the checking, so that little is left to do in Python.
+Also the middle of a stream, where events differ in nothing but a piece of text. Says the same as `openai_chat`, or
+nothing at all: what is of other types, has more members or does not add up is left to it. The decoder does the
+checking, so that little is left to do in Python.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -71,6 +73,41 @@ class _Usage(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     completion_tokens_details: _Outside = _Outside()
 
 
+class _Delta(msgspec.Struct, gc=False):
+    content: _Text
+    tool_calls: None = None
+    function_call: None = None
+    refusal: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+    audio: None = None
+    executed_tools: None = None
+
+
+class _Piece(msgspec.Struct, gc=False):
+    delta: _Delta
+    index: Literal[0] = 0
+    finish_reason: None = None
+
+
+class _Event(msgspec.Struct, gc=False):
+    choices: tuple[_Piece]
+    model: _Text
+    service_tier: str | None = None
+    usage: None = None
+    error: None = None
+    x_groq: None = None
+    timings: None = None
+
+
+_FEW_BYTES = 2_048
+"""Below this size of a buffer there is nothing to win."""
+_CONTENT = re.compile(rb'"content":("(?:[^"\\]|\\.)*")')
+_PADDING = re.compile(rb',"obfuscation":"\w*"')
+"""Against guessing texts from lengths. A quote inside a text is escaped, so that no text is taken for it."""
+
+_decode_event = msgspec.json.Decoder(_Event).decode
+_decode_texts = msgspec.json.Decoder(list[str]).decode
 _decode = msgspec.json.Decoder(_Answer).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
 
@@ -108,3 +145,43 @@ def quick(raw: bytes) -> Quick | None:
         identity, said.model, said.service_tier or None, (choice.finish_reason,), choice.message.content,
         Tokens(asked, answered, total, read, write, None, heard, seen, thought, spoken, drawn), told,
     )  # fmt: skip
+
+
+class Pieces(NamedTuple):
+    """The events at the beginning of a buffer, as long as they are the same but for their text."""
+
+    texts: list[str]
+    model: str
+    service_tier: str | None
+    rest: bytes
+    """What follows them."""
+
+
+def pieces(raw: bytes) -> Pieces | None:
+    """Pieces of text in whole events of a stream, without decoding each event; `None` where that cannot be done.
+
+    The first event is decoded. Where it has nothing but a text of the first choice, so have those that are equal to it
+    byte for byte before and after the text, but for OpenAI's padding.
+    """
+    if b'"obfuscation":"' in raw[:1_024]:
+        raw = _PADDING.sub(b"", raw)
+    end = raw.find(b"\n\n")
+    found = _CONTENT.search(raw, 0, end) if len(raw) >= _FEW_BYTES and raw.startswith(b"data: ") else None
+    if found is None:
+        return None
+    before, after = raw[: found.start(1)], raw[found.end(1) : end + 2]
+    last = raw.rfind(after + before)
+    if last < 0:
+        return None
+    head, foot = len(before) - 6, 2 - len(after)
+    each = [event[head:foot] for event in raw[6 : last - foot].split(b"\n\ndata: ")]
+    if (after + before).join(each) != raw[len(before) : last]:
+        return None
+    try:
+        event = _decode_event(raw[6:end])
+        texts = _decode_texts(b"[" + b",".join(each) + b"]")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if len(texts) != len(each):
+        return None
+    return Pieces(texts, event.model, event.service_tier or None, raw[last + len(after) :])

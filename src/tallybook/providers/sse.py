@@ -21,6 +21,7 @@ _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
 _FIELD = re.compile(rb"(data|event|id|retry)[ \t]*:|:|(data|event|id|retry)[ \t]*[\r\n]")
+_NAMED = re.compile(rb"event: [\w.]+\n")
 _STRUCTURE = re.compile(rb'[\[\]{}"\\]')
 
 
@@ -45,6 +46,9 @@ class Frames:
 
     def feed(self, piece: bytes) -> list[Any]:
         """The decoded events that this piece completes. Never raises for what the bytes are."""
+        if not self._tail and self._kind in _MAYBE_EVENTS and (found := _only(piece)) is not None:
+            self._kind = "events"
+            return found
         data = self._tail + piece if self._tail else piece
         self._tail = b""
         if self._kind is None:
@@ -102,6 +106,19 @@ class Frames:
                 self._kind, self._tail = "document", data
                 return []
         return [event for line in lines for event in _json(line.strip())]
+
+
+_MAYBE_EVENTS = (None, "events")
+
+
+def _only(piece: bytes) -> list[Any] | None:
+    """The event in a piece that is exactly one, `data:` alone or after `event:`, as most servers send them."""
+    if not piece.endswith(b"}\n\n"):
+        return None
+    head, _, data = piece.partition(b"data: ")
+    if b"\n" in data[:-2] or b"\r" in data or (head and not _NAMED.fullmatch(head)):
+        return None
+    return _json(data[:-2]) or None
 
 
 def _kind_of(data: bytes) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from msgspec import json, structs
+from msgspec import json
 
 from tallybook.capture import guard, recorder, switch, unfinished
 from tallybook.capture.batch import record_batch
@@ -155,14 +155,7 @@ class _Ear:
         if error is not None and not parsed.is_complete and parsed.usage is None and parsed.text is None:
             self.observation.fail(error)
             return
-        if parsed.is_complete:
-            status = None
-        elif error is not None and parsed.error_type is None:
-            parsed = structs.replace(parsed, error_type=type(error).__name__, error_message=str(error))
-            status = status or "incomplete"
-        elif parsed.error_type is None:
-            status = status or "incomplete"
-        self.observation.finish(parsed, duration_us, status=status, ttft_us=self._ttft_us)
+        self.observation.finish_stream(parsed, duration_us, status, error, self._ttft_us)
 
     def forget(self) -> None:
         self._ended = True
