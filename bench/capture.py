@@ -3,7 +3,8 @@
 The real SDKs on a transport inside the process that answers at once, so that nothing but the SDK and the recording
 takes time. Blocks of calls without and with recording alternate, so that a busy machine slows both alike; figures are
 medians over the calls of all blocks, and "quiet" the difference of the tenth percentiles, which a busy machine
-distorts least. Every instrumented call has its record in the kernel when it is timed.
+distorts least. Machines differ, so both also stand as a part of what the bare call takes. Every instrumented call has
+its record in the kernel when it is timed.
 
     ./dev bench capture [--calls 5000] [--memory 100000] [--peers]
 """
@@ -49,6 +50,11 @@ LONG_WORDS = 2_000
 """Words of the stream that is read without the SDK's parsing, which takes a hundred times as long as listening."""
 BIG_PROMPT = [{"role": "user", "content": "Mars has two moons. " * 5_000}]
 MEMORY_STEPS = 5
+REFERENCE_US = 586
+"""What the bare plain call takes on the machine that the targets are stated for."""
+TARGET_US = 20
+TARGET_CHUNK_US = 1.0
+"""At most so much added to a plain call and to a streamed chunk there."""
 
 
 class Transport:
@@ -221,6 +227,7 @@ class Result(NamedTuple):
     bare_us: float
     added_us: float
     quiet_us: float
+    quiet_share: float
     added_p99_us: float
     cpu_us: float
     per_event_us: float | None
@@ -248,11 +255,12 @@ def measure(case: Case, on: Callable[[], object], off: Callable[[], object], cal
     off()
     bare, watched = (sorted(times[which]) for which in (False, True))
     added = (statistics.median(watched) - statistics.median(bare)) / 1e3
-    quiet = (watched[len(watched) // 10] - bare[len(bare) // 10]) / 1e3
+    quiet_bare = bare[len(bare) // 10] / 1e3
+    quiet = watched[len(watched) // 10] / 1e3 - quiet_bare
     p99 = (watched[len(watched) * 99 // 100] - bare[len(bare) * 99 // 100]) / 1e3
     spent = (cpu[True] / len(watched) - cpu[False] / len(bare)) * 1e6
     per_event = min(added, quiet) / case.events if case.events else None
-    return Result(case.name, statistics.median(bare) / 1e3, added, quiet, p99, spent, per_event)
+    return Result(case.name, statistics.median(bare) / 1e3, added, quiet, quiet / quiet_bare, p99, spent, per_event)
 
 
 def alone(case: Case, calls: int) -> tuple[float, float]:
@@ -289,13 +297,29 @@ def rss_mb() -> float:
 
 
 def show(results: Iterator[Result]) -> None:
-    print(f"{'':<30}{'bare':>9}{'added':>9}{'quiet':>9}{'p99':>9}{'CPU':>9}{'a chunk':>9}   µs, medians")
+    head = f"{'bare':>9}{'added':>9}{'':>7}{'quiet':>9}{'':>7}{'p99':>8}{'CPU':>8}{'a chunk':>9}"
+    print(f"{'':<30}{head}   µs, medians, and % of bare")
+    first: Result | None = None
     for row in results:
+        first = first or row
         chunk = "" if row.per_event_us is None else f"{row.per_event_us:.2f}"
         figures = (
-            f"{row.bare_us:>9.0f}{row.added_us:>9.1f}{row.quiet_us:>9.1f}{row.added_p99_us:>9.0f}{row.cpu_us:>9.1f}"
+            f"{row.bare_us:>9.0f}{row.added_us:>9.1f}{row.added_us / row.bare_us:>6.1%} {row.quiet_us:>9.1f}"
+            f"{row.quiet_share:>6.1%} {row.added_p99_us:>8.0f}{row.cpu_us:>8.1f}"
         )
         print(f"{row.name:<30}{figures}{chunk:>9}", flush=True)
+    if first is not None:
+        print(target(first))
+
+
+def target(row: Result) -> str:
+    """The targets, and what they come to on a machine where the first case's bare call takes what it took here."""
+    scale = row.bare_us / REFERENCE_US
+    return (
+        f"target where the bare call takes {REFERENCE_US} µs: at most {TARGET_US} µs a plain call "
+        f"({TARGET_US / REFERENCE_US:.1%}) and {TARGET_CHUNK_US:.0f} µs a chunk;\n"
+        f"here, where it takes {row.bare_us:.0f} µs: {TARGET_US * scale:.0f} and {TARGET_CHUNK_US * scale:.1f}"
+    )
 
 
 def memory(work: Callable[[], object], calls: int) -> None:
