@@ -129,13 +129,14 @@ def seal(
             for segments in _batches(folder, taken):
                 manifest, count = _seal_batch(folder, sealer, manifest, segments, disk)
                 calls += count
+            manifest, folded = _fold(folder, sealer, manifest, disk)
             compacted = 0
             if compact:
                 manifest, compacted = _compact(folder, sealer, manifest, disk, _day_of(now))
         finally:
             sealer.close()
         count = sum(len(paths) for paths in taken.values())
-        if count or compacted or not (folder / SUMMARY_NAME).exists():
+        if count or folded or compacted or not (folder / SUMMARY_NAME).exists():
             write_summary(folder, int(now * 1_000_000), disk)
         return Sealed(calls, count, len(manifest.files) - before, compacted)
 
@@ -189,13 +190,13 @@ def _drop_sealed(folder: Path, manifest: Manifest, disk: Disk, now_s: float) -> 
     return msgspec.structs.replace(manifest, sealed=tuple(left))
 
 
-def _take(folder: Path, manifest: Manifest, disk: Disk) -> dict[Kind, list[str]]:
+def _take(folder: Path, manifest: Manifest, disk: Disk, kinds: Sequence[str] = _ADDITIVE) -> dict[Kind, list[str]]:
     """Rename every free segment so that only a sealer knows it, and name those taken before a crash too."""
     sealed = set(manifest.sealed)
     taken: dict[Kind, list[str]] = {}
     renamed: set[str] = set()
     for kind, paths in manifests.list_segments(folder).items():
-        if kind not in _ADDITIVE:
+        if kind not in kinds:
             continue
         for path in paths:
             if path in sealed:
@@ -284,6 +285,30 @@ def _seal_batch(
 
 def _ordered(files: Sequence[File]) -> tuple[File, ...]:
     return tuple(sorted(files, key=lambda file: (file.day, file.kind, file.path)))
+
+
+def _fold(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk) -> tuple[Manifest, int]:
+    """Put amended costs into the files of their calls; how many segments of amendments that were."""
+    taken = _take(folder, manifest, disk, ("amendments",)).get("amendments", [])
+    if not taken:
+        return manifest, 0
+    gone_before = {*manifest.sealed, *taken}
+    others = [path for path in manifests.list_segments(folder).get("amendments", []) if path not in gone_before]
+    sequence = manifest.sequence + 1
+    done = sealer.fold(manifest, taken, others, sequence)
+    if not done.segments:
+        return manifest, 0
+    gone = {file.path for file in done.gone}
+    manifest = msgspec.structs.replace(
+        manifest,
+        sequence=sequence,
+        files=_ordered([*(file for file in manifest.files if file.path not in gone), *done.files]),
+        sealed=(*manifest.sealed, *done.segments),
+    )
+    manifests.write(folder, manifest, disk)
+    for path in gone:
+        disk.unlink(folder / path)
+    return manifest, len(done.segments)
 
 
 def _order(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk) -> Manifest:

@@ -22,10 +22,10 @@ NAME = "manifest.json"
 VERSION = 1
 
 FileKind = Literal[
-    "calls", "tools", "steps", "prompts", "responses", "messages",
+    "calls", "tools", "steps", "amendments", "prompts", "responses", "messages",
     "summary", "summary_users", "summary_tools", "summary_latency", "summary_runs",
 ]  # fmt: skip
-FACTS: tuple[FileKind, ...] = ("calls", "tools", "steps")
+FACTS: tuple[FileKind, ...] = ("calls", "tools", "steps", "amendments")
 BODIES: tuple[FileKind, ...] = ("prompts", "responses", "messages")
 SUMMARIES: tuple[FileKind, ...] = (
     "summary", "summary_users", "summary_tools", "summary_latency", "summary_runs",

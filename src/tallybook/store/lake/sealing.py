@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from tallybook.model.limits import PROMOTED_KEYS
-from tallybook.store.lake import summary
+from tallybook.store.lake import amend, summary
 from tallybook.store.lake.bodies import source_sql
 from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.lines import Bad, Lines, merge
@@ -28,6 +28,7 @@ from tallybook.store.lake.rewrite import Rewriter
 from tallybook.store.lake.schema import (
     BODY_COLUMNS,
     CALL_COLUMNS,
+    COST_COLUMNS,
     STEP_FIELDS,
     TOOL_COLUMNS,
     files_sql,
@@ -53,6 +54,14 @@ class Batch(NamedTuple):
     calls: int
     bad: dict[str, list[Bad]]
     gone: list[File]
+
+
+class Folded(NamedTuple):
+    """What folding amendments in gave: new files, files that go for them, segments that are in them."""
+
+    files: list[File]
+    gone: list[File]
+    segments: list[str]
 
 
 class Sealer:
@@ -113,6 +122,29 @@ class Sealer:
             if segments.get(kind):
                 files += self._write_bodies(kind, segments[kind], sequence)
         return Batch(files, count, dict(self._lines.bad), gone)
+
+    def fold(self, manifest: Manifest, paths: Sequence[str], others: Sequence[str], sequence: int) -> Folded:
+        """Put the amended costs of segments (`paths`) into the files of their calls; `others` stay in the journal."""
+        calls = [file for file in manifest.of("calls") if file.day not in manifest.removed]
+        sealed = [str(self._folder / file.path) for file in calls]
+        done = amend.foldable(self._con, self._folder, paths, others, sealed)
+        if not done or not amend.load(self._con, self._folder, done):
+            return Folded([], [], [])
+        costs = ", ".join(name for name, _ in COST_COLUMNS)
+        self._con.execute(
+            f"CREATE OR REPLACE TEMP TABLE before AS SELECT call_id, day, {costs} "
+            f"FROM read_parquet({files_sql(sealed)}) SEMI JOIN {amend.AMENDED} USING (call_id)"
+        )
+        self._con.execute(f"CREATE OR REPLACE TEMP TABLE folding AS SELECT a.*, b.day FROM {amend.AMENDED} a "
+                          "JOIN before b USING (call_id)")  # fmt: skip
+        rewriter = Rewriter(self._con, self._folder, self._output, sequence)
+        facts = rewriter.amended(calls, "folding")
+        left = [file for file in manifest.files if file not in facts.gone]
+        made = [rewriter.summaries([*left, *facts.files], day) for day in sorted({file.day for file in facts.gone})]
+        self._con.execute(f"CREATE OR REPLACE TEMP TABLE made AS {amend.history_sql(self._folder, done, 'before')}")
+        files = [*facts.files, *(file for one in made for file in one.files)]
+        files += self._output.write_summary("amendments", "day", sequence)
+        return Folded(files, [*facts.gone, *(file for one in made for file in one.gone)], done)
 
     def _int(self, sql: str) -> int:
         row = self._con.execute(sql).fetchone()
@@ -243,9 +275,13 @@ class Sealer:
             if one.kind == kind:
                 sql = f"SELECT * FROM ({summary.combined_sql(one, source)}) ORDER BY ALL"
                 return spanning_day(merged(self._output.write(kind, day, sql, sequence), files))
-        key = {"messages": "hash", "prompts": "call_id", "responses": "call_id", "steps": "started_at, step_id"}.get(
-            kind, "started_at, call_id"
-        )
+        key = {
+            "messages": "hash",
+            "prompts": "call_id",
+            "responses": "call_id",
+            "steps": "started_at, step_id",
+            "amendments": "told_at, call_id",
+        }.get(kind, "started_at, call_id")
         file = self._output.write(kind, day, f"SELECT * FROM {source} ORDER BY {key}", sequence)
         return merged(file, files)
 
