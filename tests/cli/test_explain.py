@@ -95,6 +95,14 @@ def test_the_users_own_prices_hold_here_too(run: Run, response: Path, tmp_path: 
     assert "prices.toml" in found["cost"]["price"]
 
 
+def test_many_records_where_one_was_meant_are_told(run: Run, tmp_path: Path) -> None:
+    place = tmp_path / "records.jsonl"
+    place.write_text((json.dumps({"id": 1, "response": {"body": "{}"}}) + "\n") * 2, encoding="utf-8")
+    ran = run("explain", str(place))
+    assert ran.code == 0
+    assert "--jsonl FILE" in ran.out
+
+
 def test_records_come_out_line_by_line_in_order(run: Run, tmp_path: Path) -> None:
     place = tmp_path / "records.jsonl"
     rows: list[Any] = [

@@ -169,6 +169,7 @@ FLAGS = {
     "usage_missing": "The response tells no usage: tokens and cost are unknown, not 0.",
     "body_unreadable": "The body is cut or no JSON; what could be read was counted.",
     "unrecognised": "Nothing tells what this is: say --provider and --api, or --url.",
+    "several_records": "This file holds many records: --jsonl FILE counts them all.",
     "no_model_call": "This endpoint makes no model call that is billed by use.",
     "further_models": "Other models worked inside this call; they are billed besides.",
     "several_responses": "There are several responses in this body; the figures are their sum.",

@@ -26,7 +26,7 @@ from tallybook.providers.base import Format, Further, Result
 from tallybook.providers.exchange import Reading, read
 from tallybook.providers.failure import failure
 from tallybook.query.cut import is_cut
-from tallybook.query.interaction import RECORD_UNREADABLE, Interaction, unix_us
+from tallybook.query.interaction import RECORD_UNREADABLE, SEVERAL_RECORDS, Interaction, unix_us
 from tallybook.query.several import responses_in
 
 NO_MODEL_CALL = "no_model_call"
@@ -210,7 +210,7 @@ def _uncounted(seen: Interaction, reading: Reading) -> Explained:
         kind, message = failure(body, reading.http_status)
     is_known = bool(seen.exchange.url or seen.api) and reading.provider != "unknown"
     flag: tuple[str, ...] = (NO_MODEL_CALL,) if is_known else (UNRECOGNISED,)
-    if RECORD_UNREADABLE in seen.flags:
+    if RECORD_UNREADABLE in seen.flags or SEVERAL_RECORDS in seen.flags:
         flag = ()
     return Explained(
         seen=seen, provider=reading.provider, status=_status(reading.http_status, kind, is_complete=bool(body)),

@@ -25,6 +25,9 @@ RECORD_UNREADABLE = "record_unreadable"
 RESPONSE_MISSING = "response_missing"
 """The record has no response; a body beside it was taken for one, if there is any."""
 
+SEVERAL_RECORDS = "several_records"
+"""A file that was to hold one response holds records, line by line."""
+
 _EARLIEST_US = 1_500_000_000_000_000
 
 
@@ -54,13 +57,27 @@ def read_record(line: bytes) -> Interaction:
 
 def read_any(raw: bytes) -> Interaction:
     """The interaction of a file that holds one record, or one response as the provider sent it."""
-    try:
-        value = decode(raw)
-    except UNREADABLE:
-        value = None
-    if isinstance(value, Mapping) and isinstance(value.get("response"), Mapping) and "body" in value["response"]:
+    value = _value(raw)
+    if _is_record(value):
         return of_record(value)
+    if value is None and _is_record(_value(raw.partition(b"\n")[0])):
+        return Interaction(flags=(SEVERAL_RECORDS,))
     return Interaction(exchange=Exchange(body=raw))
+
+
+def _value(raw: bytes) -> Any:
+    try:
+        return decode(raw)
+    except UNREADABLE:
+        return None
+
+
+def _is_record(value: Any) -> bool:
+    """Whether it is an exchange rather than a provider's own response."""
+    if not isinstance(value, Mapping) or "custom_id" in value:
+        return False
+    response = value.get("response")
+    return isinstance(response, Mapping) and "body" in response
 
 
 def of_record(record: Any) -> Interaction:
