@@ -7,7 +7,6 @@ It knows names and types, not how a store computes anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import Any, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -39,6 +38,8 @@ _LISTS: tuple[Op, ...] = ("in", "not_in")
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
+    from difflib import get_close_matches  # here, because only a mistake needs it
+
     names = sorted(known)
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"

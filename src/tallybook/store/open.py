@@ -62,7 +62,7 @@ def open_store(settings: Settings) -> CallStore:
     from tallybook.store.lake.light import LightStore  # here, because the state needs no calls
 
     refuse_network(settings.folder)
-    return LightStore(settings.folder, open_prices(settings), fsync=settings.fsync == "always")
+    return LightStore(settings.folder, lambda: open_prices(settings), fsync=settings.fsync == "always")
 
 
 def open_state(settings: Settings) -> StateStore:

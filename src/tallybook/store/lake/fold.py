@@ -66,7 +66,7 @@ def folded(question: Question, held: Sequence[Held], calls: Iterable[Call]) -> l
         for key, rows in _keyed(question, one.day, low, high, bucket).items():
             groups.setdefault(key, Group()).rows.append((one.day, rows))
     for call in calls:
-        start = () if question.grain is None else (bucket.of(call.started_at_us),)
+        start = () if question.grain is None else (bucket[call.started_at_us // HOUR_US],)
         key = (*start, *(field_of(call, name, datetime.min) for name in question.dimensions))
         groups.setdefault(key, Group()).calls.append(call)
     answer = [(*key, *(_measure(name, group, spans) for name in question.measures)) for key, group in groups.items()]
@@ -74,16 +74,15 @@ def folded(question: Question, held: Sequence[Held], calls: Iterable[Call]) -> l
 
 
 class _Buckets:
-    """Local buckets of moments, each hour looked up once."""
+    """Local buckets by hours since 1970, each looked up once."""
 
     def __init__(self, question: Question) -> None:
         self._zone = zone_of(question.zone)
         self._grain = question.grain or "hour"
         self._known: dict[int, str] = {}
 
-    def of(self, at_us: int) -> str:
-        """The bucket of a moment. Raises Refused where local hours begin within hours of UTC."""
-        hour = at_us // HOUR_US
+    def __getitem__(self, hour: int) -> str:
+        """The bucket of an hour of UTC. Raises Refused where local hours begin within such hours."""
         if hour not in self._known:
             local = local_of(hour * HOUR_US, self._zone)
             if local.minute or local.second:
@@ -115,16 +114,18 @@ def _keyed(question: Question, day: Day, low: int, high: int, bucket: _Buckets) 
         places = day.places[at]
         rows = [row for row in rows if places[row] in allowed]
     columns = [day.places[DIMENSIONS.index(name)] for name in question.dimensions]
-    values = [day.values[DIMENSIONS.index(name)] for name in question.dimensions]
+    values: list[Any] = [day.values[DIMENSIONS.index(name)] for name in question.dimensions]
+    if question.grain:
+        columns, values = [day.hours, *columns], [bucket, *values]
+    if not columns:
+        return {(): list(rows)} if rows else {}
     found: dict[tuple[int, ...], list[int]] = {}
-    hours = [day.hours] if question.grain else []
-    for row in rows:
-        found.setdefault(tuple([column[row] for column in (*hours, *columns)]), []).append(row)
+    for row, key in zip(rows, zip(*(map(column.__getitem__, rows) for column in columns), strict=True), strict=True):
+        found.setdefault(key, []).append(row)
     named: dict[tuple[Any, ...], list[int]] = {}
     for key, members in found.items():
-        start = () if question.grain is None else (bucket.of(key[0] * HOUR_US),)
-        own = (value[place] for value, place in zip(values, key[len(hours) :], strict=True))
-        named.setdefault((*start, *own), []).extend(members)
+        own = tuple([value[place] for value, place in zip(values, key, strict=True)])
+        named.setdefault(own, []).extend(members)
     return named
 
 
@@ -148,7 +149,8 @@ def _measure(name: str, group: Group, spans: Sequence[tuple[Day, int, int]]) -> 
     column = _AT[name]
     known = [] if hot is None else [hot]
     for day, rows in group.rows:
-        known += [value for value in map(day.measures[column].__getitem__, rows) if value is not None]
+        found = list(map(day.measures[column].__getitem__, rows))
+        known += [value for value in found if value is not None] if None in found else found
     if name in _BEST:
         return _BEST[name](known, default=None)
     return sum(known) if known or name in _COUNTS else None

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tallybook.model.call import Call, Run, Step
 from tallybook.model.question import Answer, Filter, Question
-from tallybook.prices.pricer import Rates
 from tallybook.store.base import Appended, CallStore, Drift, Warned
 from tallybook.store.check import checked_filters, checked_question, columns_of
 from tallybook.store.lake.manifest import FileKind, Manifest, Seen, Snapshot, snapshot
 from tallybook.store.lake.plain import Plain, Refused
 
 if TYPE_CHECKING:
+    from tallybook.prices.pricer import Rates
     from tallybook.store.lake.digest import Day, Entry
     from tallybook.store.memory import MemoryStore
 
@@ -31,12 +31,13 @@ T = TypeVar("T")
 class LightStore:
     """The calls of one folder. Not safe for several threads at once."""
 
-    def __init__(self, folder: Path, prices: Rates | None = None, *, fsync: bool = False) -> None:
+    def __init__(self, folder: Path, prices: Rates | Callable[[], Rates] | None = None, *, fsync: bool = False) -> None:
+        """`prices` may also be a function that gives them; it is called when there is a call to price."""
         self._folder = folder
-        self._prices = prices
+        self._prices: Callable[[], Rates | None] = prices if callable(prices) else lambda: prices
         self._fsync = fsync
         self._seen = Seen()
-        self._plain = Plain(folder, prices)
+        self._plain = Plain(folder, self._prices)
         self._lake: CallStore | None = None
         self._entries: tuple[int, dict[str, Entry]] | None = None
         self._held: dict[str, Day] = {}
@@ -47,7 +48,7 @@ class LightStore:
         if self._lake is None:
             from tallybook.store.lake.store import LakeStore  # here, because importing DuckDB takes 50 ms
 
-            self._lake = LakeStore(self._folder, self._prices, fsync=self._fsync)
+            self._lake = LakeStore(self._folder, self._prices(), fsync=self._fsync)
         return self._lake
 
     def _try(self, work: Callable[[Snapshot], T]) -> T:

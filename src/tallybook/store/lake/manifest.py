@@ -243,6 +243,7 @@ def snapshot(folder: Path, seen: Seen | None = None) -> Snapshot:
     difference. New segments of writers are none: many writers that rotate often would keep a reader waiting.
     A line is therefore in a hot segment or in a file of the manifest, never in both nor in neither.
     """
+    seen = Seen() if seen is None else seen  # The second listing then is of changed folders only.
     before = list_segments(folder, seen)
     while True:
         problem = None

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 from tallybook.model import codec
 from tallybook.model.call import Call, Cost, Step
 from tallybook.model.errors import InputError
-from tallybook.prices.pricer import Pricer, Rates
 from tallybook.store.lake.manifest import Manifest, Snapshot
 from tallybook.store.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from tallybook.prices.pricer import Rates
 
 BYTES_MAX = 8_000_000
 """Of hot segments together, about 8,000 lines. Beyond, DuckDB is the faster reader."""
@@ -38,9 +40,10 @@ class Refused(Exception):
 class Plain:
     """The hot calls of one folder as a memory store, read again when a segment has changed."""
 
-    def __init__(self, folder: Path, prices: Rates | None) -> None:
+    def __init__(self, folder: Path, prices: Callable[[], Rates | None]) -> None:
+        """`prices` is called when there is a call to price."""
         self._folder = folder
-        self._pricer = Pricer(prices)
+        self._prices = prices
         self._stamp: Stamp | None = None
         self._calls: _Calls | None = None
         self._steps: tuple[Stamp, list[Step]] = ((), [])
@@ -70,9 +73,17 @@ class Plain:
         stamp = self._stamped(paths)
         if self._calls is None or stamp != self._stamp:
             found = [one for path in paths for one in _records(self._folder / path, _call)]
-            self._calls, self._stamp = _settled(found, self._pricer), stamp
+            self._calls, self._stamp = _settled(found, self._priced(found)), stamp
         self._calls.check(snap.manifest)
         return self._calls
+
+    def _priced(self, found: list[Call]) -> MemoryStore:
+        """An empty store that prices its calls."""
+        if not found:
+            return MemoryStore()
+        from tallybook.prices.pricer import Pricer  # here, because a ledger may be all sealed, and so priced
+
+        return MemoryStore(Pricer(self._prices()).cost)
 
     def _stamped(self, paths: Iterable[str]) -> Stamp:
         """What the segments are known by. Raises Refused when they are too big."""
@@ -110,7 +121,7 @@ def _own_cost(call: Call) -> Cost:
     return call.cost
 
 
-def _settled(found: list[Call], pricer: Pricer) -> _Calls:
+def _settled(found: list[Call], store: MemoryStore) -> _Calls:
     """One record of each call. Repeats by response are looked for only where the lake looks for them."""
     may_repeat = any(call.may_repeat or call.source not in ("sdk", "track") for call in found)
     ids = {call.call_id for call in found}
@@ -118,7 +129,6 @@ def _settled(found: list[Call], pricer: Pricer) -> _Calls:
         responses = [(call.provider, call.response_id) for call in found if call.response_id is not None]
         if len(set(responses)) < len(responses):
             raise Refused
-    store = MemoryStore(pricer.cost)
     store.append(found)
     kept = [call for batch in store.scan() for call in batch]
     times = [call.started_at_us for call in kept]
