@@ -38,7 +38,7 @@ Kept = tuple[Scope, Form | None]
 """A form, and the scope that it is for: while it is held, no other has its identity."""
 
 _BLANKS = 12
-_FORMS = 512
+_FORMS = 256
 """Forms that are kept. Beyond: all are forgotten and made anew."""
 
 
@@ -94,7 +94,9 @@ def _kind(observation: Observation, said: Quick, http_status: int | None) -> Kin
 def learn(observation: Observation, said: Quick, http_status: int | None, line: Line) -> None:
     """Keep the form of a line that took the long way, the second time that one of its kind is seen."""
     recorder, scope = observation.recorder, observation.scope
-    if recorder.keeps_bodies or scope.is_cut or not all(type(value) in _LASTING for value in scope.metadata.values()):
+    if recorder.keeps_bodies or observation.asked.prompt is None or scope.is_cut:
+        return
+    if not all(type(value) in _LASTING for value in scope.metadata.values()):
         return
     kind = _kind(observation, said, http_status)
     forms = recorder.forms
@@ -108,15 +110,17 @@ def record(
 ) -> bool:
     """Write the record of a call that ended well; False where it takes the long way, and nothing is written."""
     recorder = observation.recorder
+    asked = observation.asked
+    if asked.prompt is None or asked.quantities:
+        return False
     started_us = observation.started_us
     begin_us, moment = recorder.window
     past_us = started_us - begin_us
     if not 0 <= past_us < WINDOW_US:
         begin_us, moment = recorder.look(started_us)
         past_us = started_us - begin_us
-    asked = observation.asked
     kept = recorder.forms.get(_kind(observation, said, http_status))
-    if kept is None or kept[1] is None or asked.quantities:
+    if kept is None or kept[1] is None:
         return False
     head, id_, who, tokens, prompt, answer, response, first, usage, given, size, sizes, tail = kept[1]
     digest, prompt_size = observation.prompt_told or observation.hash_prompt()
