@@ -37,11 +37,11 @@ side's tokens are unknown though the side is charged; else `estimated` where tok
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from tallybook.model.call import Call, Cost
-from tallybook.model.money import nano_from_pico
 from tallybook.model.usage import Usage
 from tallybook.prices import facts
 from tallybook.prices.base import DAY_MINUTES, Key, Rate
@@ -92,28 +92,50 @@ class Effective(NamedTuple):
     cache_read_image: int
 
 
-def _first(*prices: int | None) -> int:
-    return next((price for price in prices if price is not None), 0)
+class _Ready(NamedTuple):
+    """What is worked out of a rate once."""
+
+    rate: Rate
+    price: Effective
+    lacking: tuple[str, ...]
+    """Names of the fields of a usage that have no price of their own."""
+    told: Callable[[Usage], Any]
+    """Their values."""
+
+
+_READY_MAX = 4_096
+_ready: dict[int, _Ready] = {}
+"""By the rate's place in memory; the rate is kept with it, so that the place is not used again."""
 
 
 def effective(rate: Rate) -> Effective:
     """The prices of `rate` after its fall-backs (rule 7)."""
-    base = rate.input_picousd
-    read = _first(rate.cache_read_picousd, base)
+    base, read, write = rate.input_picousd, rate.cache_read_picousd, rate.cache_write_5m_picousd
+    long, audio, image = rate.cache_write_1h_picousd, rate.cache_read_audio_picousd, rate.cache_read_image_picousd
+    ordinary = base or 0
+    read = ordinary if read is None else read
+    write = ordinary if write is None else write
     return Effective(
-        base,
-        rate.output_picousd,
-        read,
-        _first(rate.cache_write_5m_picousd, base),
-        _first(rate.cache_write_1h_picousd, rate.cache_write_5m_picousd, base),
-        rate.input_audio_picousd,
-        rate.input_image_picousd,
-        rate.reasoning_picousd,
-        rate.output_audio_picousd,
-        rate.output_image_picousd,
-        _first(rate.cache_read_audio_picousd, read),
-        _first(rate.cache_read_image_picousd, read),
-    )
+        base, rate.output_picousd, read, write, write if long is None else long, rate.input_audio_picousd,
+        rate.input_image_picousd, rate.reasoning_picousd, rate.output_audio_picousd, rate.output_image_picousd,
+        read if audio is None else audio, read if image is None else image,
+    )  # fmt: skip
+
+
+def _readied(rate: Rate) -> _Ready:
+    found = _ready.get(id(rate))
+    if found is not None and found.rate is rate:
+        return found
+    lacking = tuple([part + "_tokens" for part in rate.lacking])
+    found = _Ready(rate, effective(rate), lacking, attrgetter(*lacking) if lacking else _nothing)
+    if len(_ready) >= _READY_MAX:
+        _ready.clear()
+    _ready[id(rate)] = found
+    return found
+
+
+def _nothing(_: Usage) -> None:
+    return None
 
 
 def key_of(call: Call) -> Key:
@@ -159,7 +181,7 @@ def cost_of(call: Call, rates: Sequence[Rate]) -> Cost:
     if call.cost is not None and call.cost.status == "reported":
         return call.cost
     use = call.usage
-    if is_refused(call):
+    if call.status == "error" and is_refused(call):
         return Cost(
             status="free", total_nanousd=0, input_nanousd=0, cache_read_nanousd=0, cache_write_nanousd=0,
             output_nanousd=0, tools_nanousd=0, reasons=(NOT_BILLED,),
@@ -178,8 +200,7 @@ def cost_of(call: Call, rates: Sequence[Rate]) -> Cost:
             return Cost(price=rate.price, reasons=tuple([NO_PRICE_FOR + name for name in units]))
     if rate is None:
         return Cost(reasons=(UNKNOWN_MODEL,))
-    missing = _missing_sides(use, rate)
-    if missing:
+    if (rate.input_picousd is None or rate.output_picousd is None) and (missing := _missing_sides(use, rate)):
         return Cost(price=rate.price, reasons=missing)
     return _priced(call, rate)
 
@@ -204,61 +225,83 @@ def _missing_sides(use: Usage, rate: Rate) -> tuple[str, ...]:
 
 
 def _priced(call: Call, rate: Rate) -> Cost:
-    use, price = call.usage, effective(rate)
+    use, flags, ready = call.usage, call.flags, _readied(rate)
+    price = ready.price
     doubts: list[str] = []
     fresh, read, written = _input_amounts(use, price, doubts)
-    apart, out = _own(
-        (use.reasoning_tokens, price.reasoning),
-        (use.output_audio_tokens, price.output_audio),
-        (use.output_image_tokens, price.output_image),
-    )
-    rest = (use.output_tokens or 0) - apart
-    if rest < 0:
-        doubts.append(PARTS_EXCEED_OUTPUT)
-    out += max(rest, 0) * (price.output or 0)
-
-    if USAGE_ESTIMATED in call.flags:
+    out = _output_amount(use, price, doubts)
+    if flags and USAGE_ESTIMATED in flags:
         doubts.append(USAGE_ESTIMATED)
-    doubts.extend(rate.doubts)
-    lacks = (*_lacks(use, rate), *[flag for flag in call.flags if flag.startswith(USED_BUT_UNKNOWN)])
-    fees = rate.request_nanousd + _units(use, rate)
-    for kind, count in use.requests.items():
-        fees += rate.tools_nanousd.get(kind, 0) * (min(count, 1) if kind in rate.tools_once else count)
-    sums = [nano_from_pico(amount) for amount in (fresh, fresh + read, fresh + read + written)]
-    total = nano_from_pico(fresh + read + written + out)
+    if rate.estimated:
+        doubts.extend(rate.doubts)
+    lacks = _lacks(use, rate, ready)
+    fees = rate.request_nanousd
+    if flags:
+        lacks += [flag for flag in flags if flag.startswith(USED_BUT_UNKNOWN)]
+    if use.quantities:
+        fees += _units(use, rate)
+    if use.requests:
+        for kind, count in use.requests.items():
+            fees += rate.tools_nanousd.get(kind, 0) * (min(count, 1) if kind in rate.tools_once else count)
+    sum_in, sum_read = (fresh + 500) // 1000, (fresh + read + 500) // 1000
+    sum_write, total = (fresh + read + written + 500) // 1000, (fresh + read + written + out + 500) // 1000
     return Cost(
         status="partial" if lacks else "estimated" if doubts else "priced",
         total_nanousd=total + fees,
-        input_nanousd=sums[0],
-        cache_read_nanousd=sums[1] - sums[0],
-        cache_write_nanousd=sums[2] - sums[1],
-        output_nanousd=total - sums[2],
+        input_nanousd=sum_in,
+        cache_read_nanousd=sum_read - sum_in,
+        cache_write_nanousd=sum_write - sum_read,
+        output_nanousd=total - sum_write,
         tools_nanousd=fees,
         price=rate.price,
-        reasons=(*lacks, *doubts),
+        reasons=(*lacks, *doubts) if lacks or doubts else (),
     )
+
+
+def _output_amount(use: Usage, price: Effective, doubts: list[str]) -> int:
+    """Pico-USD of the output."""
+    rest = use.output_tokens or 0
+    out = 0
+    if use.reasoning_tokens and price.reasoning is not None:
+        rest -= use.reasoning_tokens
+        out += use.reasoning_tokens * price.reasoning
+    if use.output_audio_tokens and price.output_audio is not None:
+        rest -= use.output_audio_tokens
+        out += use.output_audio_tokens * price.output_audio
+    if use.output_image_tokens and price.output_image is not None:
+        rest -= use.output_image_tokens
+        out += use.output_image_tokens * price.output_image
+    if rest < 0:
+        doubts.append(PARTS_EXCEED_OUTPUT)
+        return out
+    return out + rest * (price.output or 0)
 
 
 def _input_amounts(use: Usage, price: Effective, doubts: list[str]) -> tuple[int, int, int]:
     """Pico-USD of what was neither cached nor written, of cache reads, and of cache writes."""
-    audio, image = use.input_audio_tokens or 0, use.input_image_tokens or 0
-    cached_audio, cached_image = use.quantities.get(CACHED_AUDIO, 0), use.quantities.get(CACHED_IMAGE, 0)
-    reads = use.cache_read_tokens or 0
+    reads, writes, long = use.cache_read_tokens or 0, use.cache_write_5m_tokens or 0, use.cache_write_1h_tokens or 0
+    cached_audio = cached_image = apart = fresh = 0
+    if use.quantities:
+        cached_audio, cached_image = use.quantities.get(CACHED_AUDIO, 0), use.quantities.get(CACHED_IMAGE, 0)
     read = (reads - cached_audio - cached_image) * price.cache_read
-    read += cached_audio * price.cache_read_audio + cached_image * price.cache_read_image
-    written = (use.cache_write_5m_tokens or 0) * price.cache_write_5m
-    written += (use.cache_write_1h_tokens or 0) * price.cache_write_1h
-    apart, fresh = _own(
-        (max(audio - cached_audio, 0), price.input_audio),
-        (max(image - cached_image, 0), price.input_image),
-    )
-    cached = reads + (use.cache_write_5m_tokens or 0) + (use.cache_write_1h_tokens or 0)
+    if cached_audio or cached_image:
+        read += cached_audio * price.cache_read_audio + cached_image * price.cache_read_image
+    if use.input_audio_tokens and price.input_audio is not None:
+        apart = max(use.input_audio_tokens - cached_audio, 0)
+        fresh = apart * price.input_audio
+    if use.input_image_tokens and price.input_image is not None:
+        images = max(use.input_image_tokens - cached_image, 0)
+        apart += images
+        fresh += images * price.input_image
+    cached = reads + writes + long
     rest = (use.input_tokens or 0) - cached - apart
     if rest < 0 or reads < cached_audio + cached_image:
         doubts.append(PARTS_EXCEED_INPUT)
     if apart and cached and not (cached_audio or cached_image):
         doubts.append(CACHE_BY_MODALITY_UNKNOWN)
-    return fresh + max(rest, 0) * (price.input or 0), max(read, 0), written
+    if rest > 0:
+        fresh += rest * (price.input or 0)
+    return fresh, max(read, 0), writes * price.cache_write_5m + long * price.cache_write_1h
 
 
 def _units(use: Usage, rate: Rate) -> int:
@@ -273,28 +316,23 @@ def _bills_units(use: Usage, rate: Rate) -> bool:
     return not rate.units_instead or (use.input_tokens is None and use.output_tokens is None)
 
 
-def _own(*parts: tuple[int | None, int | None]) -> tuple[int, int]:
-    """Tokens and pico-USD of those parts that have a price of their own."""
-    tokens = amount = 0
-    for count, price in parts:
-        if price is not None:
-            tokens += count or 0
-            amount += (count or 0) * price
-    return tokens, amount
-
-
-def _lacks(use: Usage, rate: Rate) -> tuple[str, ...]:
+def _lacks(use: Usage, rate: Rate, ready: _Ready) -> list[str]:
     """Reasons for which the amount does not cover the whole call."""
-    found = [NO_PRICE_FOR + part for part in rate.lacking if getattr(use, part + "_tokens")]
-    found += [NO_PRICE_FOR + kind for kind, count in use.requests.items() if count and kind not in rate.tools_nanousd]
+    found: list[str] = []
+    told = ready.told(use)
+    if told is not None and told != 0 and (type(told) is int or any(told)):
+        found += [NO_PRICE_FOR + field.removesuffix("_tokens") for field in ready.lacking if getattr(use, field)]
+    if use.requests:
+        found += [NO_PRICE_FOR + kind for kind, uses in use.requests.items() if uses and kind not in rate.tools_nanousd]
     if use.quantities and not rate.units_instead:
         found += [
             NO_PRICE_FOR + unit for unit in BILLED_UNITS if use.quantities.get(unit) and unit not in rate.units_attousd
         ]
-    if rate.units_instead and use.input_tokens is None and use.output_tokens is None:
-        return tuple(found)
-    if use.input_tokens is None and rate.input_picousd:
-        found.append(INPUT_UNKNOWN)
-    if use.output_tokens is None and rate.output_picousd:
-        found.append(OUTPUT_UNKNOWN)
-    return tuple(found)
+    if use.input_tokens is None or use.output_tokens is None:
+        if rate.units_instead and use.input_tokens is use.output_tokens:
+            return found
+        if use.input_tokens is None and rate.input_picousd:
+            found.append(INPUT_UNKNOWN)
+        if use.output_tokens is None and rate.output_picousd:
+            found.append(OUTPUT_UNKNOWN)
+    return found

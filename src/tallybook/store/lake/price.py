@@ -84,6 +84,7 @@ class Cell(NamedTuple):
     is_free: bool
     estimated: str | None
     lacking: tuple[str, ...]
+    lack_mask: int
 
 
 _CELL_TYPES = (
@@ -94,7 +95,7 @@ _CELL_TYPES = (
     '"input_image":"HUGEINT","reasoning":"HUGEINT","output_audio":"HUGEINT","output_image":"HUGEINT",'
     '"cache_read_audio":"HUGEINT","cache_read_image":"HUGEINT","request_nanousd":"BIGINT",'
     '"tools":"MAP(VARCHAR,BIGINT)","tools_once":["VARCHAR"],"units":"MAP(VARCHAR,HUGEINT)","units_instead":"BOOLEAN","price":"VARCHAR","is_free":"BOOLEAN",'
-    '"estimated":"VARCHAR","lacking":["VARCHAR"]}]'
+    '"estimated":"VARCHAR","lacking":["VARCHAR"],"lack_mask":"INTEGER"}]'
 )
 
 
@@ -118,6 +119,7 @@ def cells(key: Key, rates: Sequence[Rate], told: str | None = None) -> list[Cell
                 *name, since, until, start, end, kind, holidays if kind else (), above, up_to, *rules.effective(rate),
                 rate.request_nanousd, rate.tools_nanousd, rate.tools_once, rate.units_attousd, rate.units_instead,
                 rate.price, rate.is_free, '","'.join(map(_inside_json, rate.doubts)) or None, rate.lacking,
+                sum({_MASKS.get(part, 0) for part in rate.lacking}),
             )  # fmt: skip
             found.append(Cell(*values))
     return found
@@ -216,12 +218,20 @@ _TOOLS_LACKING = (
     f"{_REQUESTS}, lambda e: e.value <> 0 AND c.tools[e.key] IS NULL), lambda e: 'no_price_for:' || e.key), "
     "'string_agg', '\",\"'), '') END"
 )
+_MASKS = {name.removesuffix("_tokens"): 1 << place for place, name in enumerate(TOKEN_FIELDS)}
+"""A bit for each token part: whether anything is lacking is told from two numbers, for nearly all calls."""
+_USED_MASK = " | ".join(
+    f"CASE WHEN {part}_tokens <> 0 THEN {bit} ELSE 0 END"
+    for part, bit in _MASKS.items()
+    if part not in ("input", "output")
+)
 _PARTS_USED = (
     "CASE p " + " ".join(f"WHEN '{n.removesuffix('_tokens')}' THEN {n}" for n in TOKEN_FIELDS) + " END"
 )  # fmt: skip
 _PARTS_LACKING = (
-    "CASE WHEN len(c.lacking) = 0 THEN NULL ELSE nullif(list_aggregate(list_transform(list_filter(c.lacking, "
-    f"lambda p: coalesce({_PARTS_USED}, 0) <> 0), lambda p: 'no_price_for:' || p), 'string_agg', '\",\"'), '') END"
+    f"CASE WHEN c.lack_mask & ({_USED_MASK}) = 0 THEN NULL ELSE nullif(list_aggregate(list_transform(list_filter("
+    f"c.lacking, lambda p: coalesce({_PARTS_USED}, 0) <> 0), lambda p: 'no_price_for:' || p), 'string_agg', "
+    "'\",\"'), '') END"
 )
 
 
@@ -256,10 +266,12 @@ SELECT t.*, {_REFUSED} AS refused, CASE WHEN refused THEN NULL ELSE c.price END 
     {out_amount} + greatest(out_rest, 0) * coalesce(c.output, 0) AS out_amount,
     {_TOOLS} AS tools_amount, {_UNITS_TOLD} AS units_told, {_UNITS_PRICED} AS units_priced,
     coalesce(c.units_instead, false) AND {_UNTOLD} AS instead,
-    concat_ws('","', {_PARTS_LACKING}, {_TOOLS_LACKING}, {_UNITS_LACKING},
+    CASE WHEN input_tokens IS NOT NULL AND output_tokens IS NOT NULL AND requests IS NULL AND quantities IS NULL
+        AND flags IS NULL AND c.lack_mask & ({_USED_MASK}) = 0 THEN ''
+    ELSE concat_ws('","', {_PARTS_LACKING}, {_TOOLS_LACKING}, {_UNITS_LACKING},
         CASE WHEN input_tokens IS NULL AND c.input <> 0 AND NOT instead THEN 'input_tokens_unknown' END,
-        CASE WHEN output_tokens IS NULL AND c.output <> 0 AND NOT instead THEN 'output_tokens_unknown' END, {_UNKNOWN})
-        AS lacks
+        CASE WHEN output_tokens IS NULL AND c.output <> 0 AND NOT instead THEN 'output_tokens_unknown' END,
+        {_UNKNOWN}) END AS lacks
 FROM (SELECT *, epoch_us(started_at) AS at_us, at_us // 60000000 % 1440 AS at_minute, {keys} FROM {table}) t
 LEFT JOIN cells c ON c.provider = t.provider AND c.model = key_model
     AND c.service_tier IS NOT DISTINCT FROM t.service_tier AND c.is_batch = t.is_batch
@@ -276,6 +288,7 @@ _UNPRICED = """CASE
         THEN 'usage_missing'
     WHEN input_tokens IS NULL AND output_tokens IS NULL AND request_nanousd = 0 AND NOT units_priced THEN units_told
     WHEN NOT found THEN 'unknown_model'
+    WHEN base_in IS NOT NULL AND base_out IS NOT NULL THEN NULL
     ELSE nullif(concat_ws('","', CASE WHEN base_in IS NULL AND input_tokens <> 0 THEN 'no_price_for:input' END,
         CASE WHEN base_out IS NULL AND output_tokens <> 0 THEN 'no_price_for:output' END), '') END"""
 
@@ -309,8 +322,9 @@ def priced_sql(table: str, columns: str = "*", needs: Iterable[str] = ()) -> str
     }
     parts = ",\n    ".join(f"TRY_CAST({part.format(sql)} AS BIGINT) AS {name}" for name, sql in cut.items())
     reasons = (
-        "concat_ws('\",\"', CASE WHEN refused THEN 'not_billed' END, unpriced, "
-        "nullif(CASE WHEN certain THEN '' ELSE lacks END, ''), nullif(CASE WHEN certain THEN '' ELSE doubts END, ''))"
+        "CASE WHEN NOT refused AND unpriced IS NULL AND (certain OR (lacks = '' AND doubts = '')) THEN '' ELSE "
+        "concat_ws('\",\"', CASE WHEN refused THEN 'not_billed' END, unpriced, nullif(CASE WHEN certain THEN '' "
+        "ELSE lacks END, ''), nullif(CASE WHEN certain THEN '' ELSE doubts END, '')) END"
     )
     return f"""
 SELECT {columns} FROM (SELECT * EXCLUDE (price_text, is_free, request_nanousd, estimated, base_in, base_out, found,
