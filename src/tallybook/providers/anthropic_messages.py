@@ -20,6 +20,7 @@ import msgspec
 
 from tallybook.model.usage import Usage
 from tallybook.providers.accounting import settled
+from tallybook.providers.anthropic_quick import quick
 from tallybook.providers.base import Asked, Format, Further, Parsed, Payload
 from tallybook.providers.failure import failure
 from tallybook.providers.lenient import UNREADABLE, decode
@@ -30,6 +31,7 @@ from tallybook.providers.value import mapping, mappings, scalars, uses, whole, w
 
 PARAMETERS = ("max_tokens", "temperature", "top_p", "top_k", "service_tier", "speed", "inference_geo", "container",
               "max_tokens_to_sample")  # fmt: skip
+_NAMES = frozenset(PARAMETERS)
 
 _MODEL = re.compile(r"/models?/([^/?]+?)(?=:\w*[pP]redict|/|$)")
 
@@ -393,7 +395,7 @@ def parse_mapping(body: Mapping[str, Any]) -> Parsed:
 
 def asked(body: Payload, url: str) -> Asked:
     """What a message request asks for. On Vertex and Bedrock the model stands in the URL."""
-    parameters = scalars(body, PARAMETERS)
+    parameters = scalars(body, _NAMES)
     thinking = mapping(body.get("thinking"))
     if thinking:
         parameters.update(
@@ -419,4 +421,4 @@ def model_in(url: str) -> str | None:
     return unquote(match.group(1)) if match else None
 
 
-MESSAGES = Format("anthropic.messages", "chat", asked, parse, MessageStream)
+MESSAGES = Format("anthropic.messages", "chat", asked, parse, MessageStream, quick=quick)

@@ -8,19 +8,17 @@ checking, so that little is left to do in Python.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from tallybook.model.codec import Tokens
 from tallybook.providers.base import Quick
-
-_Text = Annotated[str, msgspec.Meta(min_length=1)]
-_Count = Annotated[int, msgspec.Meta(ge=0)]
+from tallybook.providers.quick import Count, Text, one_line
 
 
 class _Message(msgspec.Struct, gc=False):
-    content: _Text
+    content: Text
     tool_calls: Any = None
     function_call: None = None
     refusal: None = None
@@ -32,14 +30,14 @@ class _Message(msgspec.Struct, gc=False):
 
 class _Choice(msgspec.Struct, gc=False):
     message: _Message
-    finish_reason: _Text
+    finish_reason: Text
     index: int = 0
     delta: None = None
 
 
 class _Answer(msgspec.Struct, gc=False):
     id: msgspec.Raw
-    model: _Text
+    model: Text
     choices: tuple[_Choice]
     usage: msgspec.Raw
     service_tier: str | None = None
@@ -49,32 +47,32 @@ class _Answer(msgspec.Struct, gc=False):
 
 
 class _Inside(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    cached_tokens: _Count | None = None
-    audio_tokens: _Count | None = None
-    text_tokens: _Count | None = None
-    image_tokens: _Count | None = None
-    cache_write_tokens: _Count | None = None
+    cached_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    text_tokens: Count | None = None
+    image_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
 
 
 class _Outside(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    reasoning_tokens: _Count | None = None
-    audio_tokens: _Count | None = None
-    text_tokens: _Count | None = None
-    image_tokens: _Count | None = None
-    accepted_prediction_tokens: _Count | None = None
-    rejected_prediction_tokens: _Count | None = None
+    reasoning_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    text_tokens: Count | None = None
+    image_tokens: Count | None = None
+    accepted_prediction_tokens: Count | None = None
+    rejected_prediction_tokens: Count | None = None
 
 
 class _Usage(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    prompt_tokens: _Count
-    completion_tokens: _Count
-    total_tokens: _Count
+    prompt_tokens: Count
+    completion_tokens: Count
+    total_tokens: Count
     prompt_tokens_details: _Inside = _Inside()
     completion_tokens_details: _Outside = _Outside()
 
 
 class _Delta(msgspec.Struct, gc=False):
-    content: _Text
+    content: Text
     tool_calls: None = None
     function_call: None = None
     refusal: None = None
@@ -92,7 +90,7 @@ class _Piece(msgspec.Struct, gc=False):
 
 class _Event(msgspec.Struct, gc=False):
     choices: tuple[_Piece]
-    model: _Text
+    model: Text
     service_tier: str | None = None
     usage: None = None
     error: None = None
@@ -136,14 +134,13 @@ def quick(raw: bytes) -> Quick | None:
         or "-search" in said.model
     ):
         return None
-    identity, told = str(said.id, "utf-8"), str(said.usage, "utf-8")
+    identity = str(said.id, "utf-8")
     if len(identity) < 3 or identity[0] != '"':
         return None
-    if "\n" in told or " " in told:  # Only keys and numbers are in it.
-        told = "".join(told.split())
     return Quick(
         identity, said.model, said.service_tier or None, (choice.finish_reason,), choice.message.content,
-        Tokens(asked, answered, total, read, write, None, heard, seen, thought, spoken, drawn), told,
+        Tokens(asked, answered, total, read, write, None, heard, seen, thought, spoken, drawn),
+        one_line(said.usage),
     )  # fmt: skip
 
 
