@@ -39,7 +39,7 @@ _HOMES = {
     "uninstrument": "capture.instrument",
 }
 
-__all__ = [
+__all__ = [  # noqa: RUF022  (in the order of `sorted`, as a test holds)
     "LocalStorage",
     "MODEL_REGISTRY",
     "__version__",

@@ -45,13 +45,17 @@ def explain(
         *_estimated(found),
         *_more_calls(found),
     ]
-    return causes or [*_more_money(found)] or [
-        Cause(
-            code="unexplained",
-            text="nothing in the two sides tells why",
-            remedy="`tallybook calls --model …` lists single calls; compare some with the provider's log",
-        )
-    ]
+    return (
+        causes
+        or [*_more_money(found)]
+        or [
+            Cause(
+                code="unexplained",
+                text="nothing in the two sides tells why",
+                remedy="`tallybook calls --model …` lists single calls; compare some with the provider's log",
+            )
+        ]
+    )
 
 
 def _nothing(found: Reconciliation) -> Iterator[Cause]:
