@@ -157,11 +157,10 @@ class Lines:
             self._drop(name)
 
     def _drop(self, table: str) -> None:
-        kinds = self._con.execute(
-            "SELECT table_type FROM information_schema.tables WHERE table_name = ?", [table]
-        ).fetchall()
-        for (kind,) in kinds:
-            self._con.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {table}")
+        try:
+            self._con.execute(f"DROP TABLE IF EXISTS {table}")
+        except duckdb.CatalogException:  # It is a view. Asking the catalogue first takes longer than all the rest.
+            self._con.execute(f"DROP VIEW IF EXISTS {table}")
 
     def _read(self, table: str, paths: Sequence[str], wanted: set[str], is_priced: bool) -> None:
         try:
@@ -272,10 +271,10 @@ def numbered_source(path: Path) -> str:
 
 
 def merge(con: duckdb.DuckDBPyConnection, table: str) -> None:
-    """Leave the best record of each call in `table`."""
+    """Leave the best record of each call in `table`, in order of start."""
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT * FROM (SELECT * FROM {table} "
         f"QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY {BETTER}) = 1) "
         "QUALIFY row_number() OVER (PARTITION BY coalesce(provider || chr(31) || response_id, chr(30) || call_id) "
-        f"ORDER BY {BETTER}) = 1"
+        f"ORDER BY {BETTER}) = 1 ORDER BY started_at, call_id"
     )

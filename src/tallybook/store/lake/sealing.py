@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from tallybook.model.limits import PROMOTED_KEYS
+from tallybook.model.limits import PROMOTED_KEYS, ROW_GROUP_ROWS
 from tallybook.store.lake import amend, summary
 from tallybook.store.lake.bodies import source_sql
 from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.lines import Bad, Lines, merge
 from tallybook.store.lake.manifest import BODIES, Disk, File, FileKind, Manifest
-from tallybook.store.lake.output import MANY_DAYS, Output, merged, spanning_day
+from tallybook.store.lake.output import Output, in_one_pass, merged, spanning_day
 from tallybook.store.lake.price import Prices
 from tallybook.store.lake.reader import column_sql, connect
 from tallybook.store.lake.rebuild import Rebuilder
@@ -42,6 +42,8 @@ from tallybook.store.lake.usage_raw import encoded_sql, learnt
 BATCH = "batch"
 WHOLE_DAY = "whole_day"
 SUPERSEDED = "superseded"
+UNSORTED_ROWS = 3 * ROW_GROUP_ROWS
+"""A new file of up to so many calls is not sorted, whoever wrote them."""
 _PROMOTE_SAMPLE_ROWS = 5_000
 _TOOL_NAMES = ", ".join(name for name, _ in TOOL_COLUMNS)
 _SUMMARIES = (summary.HOURS, summary.USERS, summary.RUNS)
@@ -72,7 +74,7 @@ class Sealer:
         self._prices = prices
         self._con = connect()
         self._con.execute("SET preserve_insertion_order=true")
-        self._is_sorted = False
+        self._in_order: set[str] = set()
         self._lines = Lines(self._con, folder)
         self._output = Output(self._con, folder, disk)
 
@@ -92,8 +94,6 @@ class Sealer:
         count = 0
         telemetry = segments.get("telemetry", [])
         steps = segments.get("steps", [])
-        # One writer's lines are in the order of their ends: near enough, and sorting costs a tenth of the whole.
-        self._is_sorted = len(telemetry) <= 1
         if telemetry:
             self._lines.load(BATCH, telemetry, {*CALL_COLUMNS, "tool_calls"})
             superseded = self._without_sealed(manifest)
@@ -199,20 +199,26 @@ class Sealer:
     ) -> list[File]:
         """One sorted file for each UTC day of the rows' start."""
         mixed = "bool_or(may_repeat OR source NOT IN ('sdk', 'track'))" if kind == "calls" else "false"
+        segments = "count(DISTINCT filename)" if kind == "calls" else "0"
         days = self._con.execute(
             f"SELECT CAST(day AS VARCHAR), epoch_us(min(started_at)), epoch_us(max(started_at)), "
-            f"coalesce(min({id_column}), ''), coalesce(max({id_column}), ''), {mixed} FROM {table} GROUP BY day "
-            "ORDER BY 1"
+            f"coalesce(min({id_column}), ''), coalesce(max({id_column}), ''), {mixed}, count(*), {segments} "
+            f"FROM {table} GROUP BY day ORDER BY 1"
         ).fetchall()
         at_once: dict[str, File] = {}
-        if len(days) >= MANY_DAYS:
+        if in_one_pass(len(days), sum(row[6] for row in days)):
             order = f"started_at, {id_column}"
             made = self._output.write_days(kind, f"SELECT {select} FROM {table}", "day", order, sequence)
             at_once = {file.day: file for file in made}
         files = []
-        for day, low, high, min_id, max_id, is_mixed in days:
+        if kind == "calls":
+            self._in_order = {row[0] for row in days if row[7] == 1}
+        for day, low, high, min_id, max_id, is_mixed, rows, _ in days:
             one_day = "" if len(days) == 1 else f" WHERE day = DATE {text_sql(day)}"
-            order = "" if self._is_sorted and kind != "steps" else f" ORDER BY started_at, {id_column}"
+            # Sorting costs a tenth of the whole. One writer's lines are in the order of their ends, which is near
+            # enough, and of a few row groups a search reads most anyway; merging sorts them.
+            is_near = kind != "steps" and (rows <= UNSORTED_ROWS or day in self._in_order)
+            order = "" if is_near else f" ORDER BY started_at, {id_column}"
             sql = f"SELECT {select} FROM {table}{one_day}{order}"
             files.append(
                 msgspec.structs.replace(
@@ -324,14 +330,15 @@ def promotable(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
     keys = [name for (name,) in names if name and len(name) <= 64 and '"' not in name]
     if not keys:
         return {}
-    types = ", ".join(
-        f"list(DISTINCT json_type(metadata, {text_sql(pointer(key))})) AS k{number}" for number, key in enumerate(keys)
-    )
-    row = con.execute(f"SELECT {types} FROM {table} WHERE metadata IS NOT NULL").fetchone()
+    # All keys at once: each would read every text anew.
+    pointers = ", ".join(text_sql(pointer(key)) for key in keys)
+    seen = con.execute(
+        f"SELECT DISTINCT json_type(metadata, [{pointers}]) FROM {table} WHERE metadata IS NOT NULL"
+    ).fetchall()
     kinds = {"VARCHAR": "VARCHAR", "BIGINT": "BIGINT", "UBIGINT": "BIGINT", "BOOLEAN": "BOOLEAN"}
     found: dict[str, str] = {}
-    for key, seen in zip(keys, row or (), strict=True):
-        wanted = {kinds.get(one, "") for one in seen if one is not None}
+    for number, key in enumerate(keys):
+        wanted = {kinds.get(types[number], "") for (types,) in seen if types[number] is not None}
         if len(wanted) == 1 and "" not in wanted:
             found[key] = wanted.pop()
     for key in [key for key, type_ in found.items() if type_ == "BIGINT"]:
