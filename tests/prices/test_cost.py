@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import msgspec
@@ -12,6 +14,7 @@ from tallybook.model.call import Call, Cost
 from tallybook.model.usage import Usage
 from tallybook.prices.base import Key, Rate
 from tallybook.prices.cost import cost_of, effective, key_of, rate_at
+from tallybook.prices.cost import is_working as is_working_day
 
 RATE = Rate(
     input_picousd=3_000_000,
@@ -266,3 +269,58 @@ def test_a_failure_with_usage_or_without_an_answer_is_not_taken_for_free() -> No
         usage=Usage(input_tokens=10, output_tokens=1),
     )  # fmt: skip
     assert cost_of(used, [RATE]).status == "priced"
+
+
+def test_costs_equal_exact_decimals_for_any_usage_and_rate() -> None:
+    rng = random.Random(5)
+
+    def amount() -> int:
+        return rng.choice([0, 1, 3_625, 37_500, 499, 500, 501, rng.randrange(10**9)])
+
+    for _ in range(3_000):
+        rate = Rate(
+            input_picousd=amount(), output_picousd=amount(), cache_read_picousd=amount(),
+            cache_write_5m_picousd=amount(), cache_write_1h_picousd=amount(), input_audio_picousd=amount(),
+            cache_read_audio_picousd=amount(), output_image_picousd=amount(), request_nanousd=rng.randrange(10**7),
+            tools_nanousd={"web_search": amount(), "maps": amount()}, tools_once=("maps",),
+            units_attousd={"audio_ms": amount() * 10**6, "pages": amount() * 10**9},
+        )  # fmt: skip
+        read, cached, audio, image = (rng.randrange(10**5) for _ in range(4))
+        written, long, uses, units = (rng.randrange(10**4) for _ in range(4))
+        text, plain = rng.randrange(10**6), rng.randrange(10**5)
+        got = cost_of(
+            call(
+                input_tokens=read + cached + written + long + audio + text, cache_read_tokens=read + cached,
+                cache_write_5m_tokens=written, cache_write_1h_tokens=long, input_audio_tokens=audio + cached,
+                output_tokens=plain + image, output_image_tokens=image, requests={"web_search": uses, "maps": uses + 1},
+                quantities={"cache_read_audio_tokens": cached, "audio_ms": units, "pages": units + 1},
+            ),
+            [rate],
+        )  # fmt: skip
+
+        def usd(tokens: int, part: str, rate: Rate = rate) -> Decimal:
+            return Decimal(tokens) * Decimal(getattr(rate, part + "_picousd")) / 10**12
+
+        tokens = (
+            usd(text, "input") + usd(audio, "input_audio") + usd(read, "cache_read") + usd(cached, "cache_read_audio")
+            + usd(written, "cache_write_5m") + usd(long, "cache_write_1h") + usd(plain, "output")
+            + usd(image, "output_image")
+        )  # fmt: skip
+        fees = (
+            Decimal(rate.request_nanousd + uses * rate.tools_nanousd["web_search"] + rate.tools_nanousd["maps"]) / 10**9
+        )
+        others = Decimal(units * rate.units_attousd["audio_ms"] + (units + 1) * rate.units_attousd["pages"]) / 10**18
+        nano = Decimal("1e-9")
+        true = tokens.quantize(nano, ROUND_HALF_UP) + fees + others.quantize(nano, ROUND_HALF_UP)
+        assert got.total_nanousd == true * 10**9
+        assert sum(part or 0 for part in parts(got)) == got.total_nanousd
+
+
+@pytest.mark.parametrize(
+    ("day", "is_working"),
+    [(date(1970, 1, 1), True), (date(1970, 1, 3), False), (date(1970, 1, 4), False), (date(2026, 11, 20), True),
+     (date(2026, 11, 22), False), (date(2026, 10, 2), False)],
+)  # fmt: skip
+def test_working_days_are_monday_to_friday_but_for_holidays(day: date, is_working: bool) -> None:
+    holiday = (date(2026, 10, 2) - date(1970, 1, 1)).days
+    assert is_working_day((day - date(1970, 1, 1)).days, [holiday]) is is_working

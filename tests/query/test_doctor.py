@@ -182,3 +182,22 @@ def test_a_misspelt_model_is_told_what_it_may_have_meant(tmp_path: Path) -> None
     assert finding.facts["nearest"] == "gpt-4o-mini (openai)"
     assert "gpt-4o-mini (openai)" in str(finding.remedy)
     assert doctor.nearest("openai", "nordwind-7b-contracts") is None
+
+
+def test_a_wrong_row_of_the_own_prices_is_named_with_its_line_and_leaves_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "prices.toml").write_text(
+        '[[price]]\nprovider = "p"\nmodel = "m"\ninput = 1\n\n[[price]]\nprovider = "p"\ninptu = 2\n', encoding="utf-8"
+    )
+    found = look(company(), tmp_path)
+    (finding,) = of(found, "prices")
+    assert finding.grade == "warn"
+    assert "prices.toml, line 6, price 2: unknown field 'inptu'" in finding.text
+    assert "docs/prices.md" in str(finding.remedy)
+    assert of(found, "calls")
+
+
+def test_a_file_of_prices_that_is_not_there_is_a_fault_and_the_calls_are_left_alone(tmp_path: Path) -> None:
+    found = look(company(), tmp_path, prices_file=tmp_path / "none.toml")
+    assert grades(found, "prices") == ["bad"]
+    assert "none.toml" in of(found, "prices")[0].text
+    assert not of(found, "calls")

@@ -30,15 +30,14 @@ _ORDINARY: dict[str, frozenset[str]] = {
     "region": frozenset(("global", "default", "none", "auto")),
     "residency": frozenset(("global", "default", "none")),
 }
-_SAME = {
-    "datazone": "data_zone", "data_zone_standard": "data_zone", "datazonestandard": "data_zone",
-    "data_zone_batch": "data_zone", "datazonebatch": "data_zone", "globalstandard": "global",
-    "global_standard": "global", "globalbatch": "global", "global_batch": "global", "standard": "regional",
-    "regional_standard": "regional", "provisionedmanaged": "provisioned", "ptu": "provisioned",
-    "global_provisioned": "provisioned", "globalprovisionedmanaged": "provisioned",
-    "datazoneprovisionedmanaged": "provisioned",
+_DEPLOYMENTS = {
+    "datazone": "data_zone", "datazonestandard": "data_zone", "datazonebatch": "data_zone", "global": "global",
+    "globalstandard": "global", "globalbatch": "global", "standard": "regional", "regional": "regional",
+    "regionalstandard": "regional", "provisioned": "provisioned", "provisionedmanaged": "provisioned",
+    "ptu": "provisioned", "globalprovisioned": "provisioned", "globalprovisionedmanaged": "provisioned",
+    "datazoneprovisioned": "provisioned", "datazoneprovisionedmanaged": "provisioned",
 }  # fmt: skip
-"""Azure's spellings of its deployment types, underscores for what stands between the words."""
+"""Azure's spellings of its deployment types, without what stands between the words."""
 
 _VERTEX = frozenset(
     (
@@ -67,7 +66,7 @@ def of(key: Key) -> dict[str, str]:
         name, _, value = fact.partition(":")
         value = value.strip().lower()
         if name == "deployment_type":
-            value = _SAME.get(value.replace("-", "_").replace(" ", "_"), value)
+            value = _DEPLOYMENTS.get(re.sub(r"[-_ ]", "", value), value)
         if value:
             found[name] = value
     return {name: value for name, value in found.items() if value not in _ORDINARY.get(name, ())}

@@ -64,11 +64,27 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
 def examine(store: CallStore | None, settings: Settings, now_us: int) -> Examined:
     """Look at everything. `store` is `None` when it could not be opened."""
     findings = list(folder.examine(settings, [] if store is None else store.warnings()))
-    if store is not None:
+    of_prices = list(prices(settings))
+    findings.extend(of_prices)
+    if store is not None and not any(finding.grade == "bad" for finding in of_prices):
         findings.extend(_calls(store, now_us))
     findings.extend(_currency(settings))
     findings.extend(installed())
     return Examined(folder=str(settings.folder), findings=findings)
+
+
+def prices(settings: Settings) -> Iterator[Finding]:
+    """Mistakes in the user's own prices: a bad row is left out, a file that cannot be read stops all pricing."""
+    from tallybook.prices.book import PriceBook
+
+    try:
+        cache = settings.folder if settings.folder.is_dir() else None
+        faults = PriceBook(cache, prices_file=settings.prices_file).faults
+    except SettingError as error:
+        yield Finding(check="prices", grade="bad", text=str(error), remedy=error.hint)
+        return
+    for fault in faults:
+        yield Finding(check="prices", grade="warn", text=str(fault), remedy=fault.hint)
 
 
 def _calls(store: CallStore, now_us: int) -> Iterator[Finding]:
