@@ -48,10 +48,11 @@ _MEASURES = {
     "duration_sum_us": "sum(duration_sum_us)",
     **{name: f"sum({name})" for name in TOKEN_FIELDS},
 }
-_OF_HOURS = _MEASURES | {
+OF_HOURS = _MEASURES | {
     "errors": "coalesce(sum(calls) FILTER (status = 'error'), 0)",
     "estimated_calls": "coalesce(sum(calls) FILTER (cost_status = 'estimated'), 0)",
 }
+"""Measures over rows of the summary by hour."""
 _OF_USERS = _MEASURES | {"errors": "coalesce(sum(errors), 0)", "users": "count(DISTINCT user_id)"}
 _OF_TOOLS = {
     "uses": "CAST(coalesce(sum(uses), 0) AS BIGINT)",
@@ -59,7 +60,7 @@ _OF_TOOLS = {
     "duration_avg_us": "sum(duration_sum_us) // nullif(sum(duration_count), 0)",
     "last_at_us": "epoch_us(max(last_at))",
 }
-_FRAGMENTS = {"summary": _OF_HOURS, "summary_users": _OF_USERS, "summary_tools": _OF_TOOLS}
+_FRAGMENTS = {"summary": OF_HOURS, "summary_users": _OF_USERS, "summary_tools": _OF_TOOLS}
 
 
 _ROW_COLUMNS = {

@@ -5,29 +5,27 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from tallybook.store.lake import digest
+from tallybook.store.lake.answer import OF_HOURS
 from tallybook.store.lake.digest import DIMENSIONS, HOUR_US, MEASURES, Day, Digest, Entry
 from tallybook.store.lake.manifest import File
 from tallybook.store.lake.reader import Reader, View
-from tallybook.store.lake.render import measure_sql
+from tallybook.store.lake.schema import files_sql
 from tallybook.store.lake.summary import KEY
 
 DAYS = 2
 """A local day lies in two days of UTC."""
-CALLS_MAX = 300_000
+CALLS_MAX = 150_000
 """Calls of a day. Beyond: no digest of it; making one after every sealing would slow sealing down."""
 GROUPS_MAX = 20_000
 """Rows of a day's table. Beyond: no digest of it; DuckDB is the faster reader."""
-_COLUMNS = (
-    "started_at", *DIMENSIONS, "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_5m_tokens",
-    "cache_write_1h_tokens", "reasoning_tokens", "cost_nanousd", "duration_us", "tool_call_count", "user_id",
-    "run_id", "session_id",
-)  # fmt: skip
+_RUN = ("run_id", "session_id")
 _TABLE = "condensing"
-_COUNT = {"duration_count": "count(duration_us)"}
+_COUNT = {"duration_count": "sum(duration_count)"}
 
 
 def condensed(reader: Reader, view: View, known: dict[str, Entry]) -> Digest:
@@ -47,41 +45,45 @@ def condensed(reader: Reader, view: View, known: dict[str, Entry]) -> Digest:
 
 
 def _day(reader: Reader, view: View, files: Sequence[File]) -> Day | None:
-    """One day; `None` when it has too many groups."""
-    relation = reader.calls(view, _COLUMNS, files=files, with_hot=False)
-    hour = f"epoch_us(started_at) // {HOUR_US} AS hour"
-    reader.con.execute(f"CREATE OR REPLACE TEMP TABLE {_TABLE} AS SELECT *, {hour} FROM ({relation})")
+    """One day; `None` when it has too many groups, or no summary."""
+    rows = _rows(reader, view, files[0].day)
+    if not rows or len(rows) > GROUPS_MAX:
+        return None
+    relation = reader.calls(view, ("started_at", "duration_us", "user_id", *_RUN), files=files, with_hot=False)
+    columns = f"epoch_us(started_at) // {HOUR_US} AS hour, duration_us, user_id, {KEY} AS run"
+    reader.con.execute(f"CREATE OR REPLACE TEMP TABLE {_TABLE} AS SELECT {columns} FROM ({relation})")
     try:
-        measures = ", ".join(_COUNT.get(name) or measure_sql(name) for name in MEASURES)
-        rows = reader.con.execute(
-            f"SELECT hour, {', '.join(DIMENSIONS)}, {measures} FROM {_TABLE} GROUP BY hour, {', '.join(DIMENSIONS)} "
-            f"ORDER BY hour LIMIT {GROUPS_MAX + 1}"
-        ).fetchall()
-        if not rows or len(rows) > GROUPS_MAX:
-            return None
         durations = reader.con.execute(
-            f"SELECT hour, list(duration_us ORDER BY duration_us) FROM {_TABLE} WHERE duration_us IS NOT NULL "
-            "GROUP BY hour ORDER BY hour"
+            f"SELECT hour, list(duration_us) FROM {_TABLE} WHERE duration_us IS NOT NULL GROUP BY hour ORDER BY hour"
         ).fetchall()
-        columns = list(zip(*rows, strict=True))
-        values = [list(dict.fromkeys(column)) for column in columns[1 : 1 + len(DIMENSIONS)]]
-        places = [
-            [place[value] for value in column]
-            for place, column in zip(
-                [{value: at for at, value in enumerate(found)} for found in values], columns[1:], strict=False
-            )
-        ]
+        hours, *others = list(zip(*rows, strict=True))
+        dimensions = others[: len(DIMENSIONS)]
+        values = [list(dict.fromkeys(column)) for column in dimensions]
+        known = [{value: at for at, value in enumerate(found)} for found in values]
         return Day(
-            hours=list(columns[0]),
+            hours=list(hours),
             values=values,
-            places=places,
-            measures=[list(column) for column in columns[1 + len(DIMENSIONS) :]],
-            durations=[(hour, array("q", found).tobytes()) for hour, found in durations],
+            places=[[place[value] for value in column] for place, column in zip(known, dimensions, strict=True)],
+            measures=[list(column) for column in others[len(DIMENSIONS) :]],
+            durations=[(hour, array("q", sorted(found)).tobytes()) for hour, found in durations],
             users=_named(reader, "user_id"),
-            runs=_named(reader, KEY),
+            runs=_named(reader, "run"),
         )
     finally:
         reader.con.execute(f"DROP TABLE {_TABLE}")
+
+
+def _rows(reader: Reader, view: View, day: str) -> list[tuple[Any, ...]]:
+    """The day's table, from its summary by hour."""
+    files = [reader.path(file) for file in view.manifest.files if file.kind == "summary" and file.day == day]
+    if not files:
+        return []
+    measures = ", ".join(_COUNT.get(name) or OF_HOURS[name] for name in MEASURES)
+    keys = ", ".join(map(str, range(1, len(DIMENSIONS) + 2)))
+    return reader.con.execute(
+        f"SELECT epoch_us(hour) // {HOUR_US}, {', '.join(DIMENSIONS)}, {measures} "
+        f"FROM read_parquet({files_sql(files)}) GROUP BY {keys} ORDER BY 1 LIMIT {GROUPS_MAX + 1}"
+    ).fetchall()
 
 
 def _named(reader: Reader, column: str) -> tuple[list[str], list[int]]:
