@@ -187,3 +187,15 @@ def test_a_piece_smaller_than_a_file_gives_the_same(home: Home, monkeypatch: pyt
     home.write("a.jsonl", ONE + TWO)
     home.run()
     assert home.totals()[:3] == (3, 3 * 5102, 3 * 184)
+
+
+def test_processes_may_be_started_anew_instead_of_forked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "POOL_BYTES", 1)
+    monkeypatch.setattr(importing, "MANY_BYTES", 1)
+    monkeypatch.setattr(importing, "_cores", lambda: 2)
+    monkeypatch.setattr(importing, "_method", lambda: "spawn")
+    home = Home(tmp_path)
+    home.write("a.jsonl", ONE)
+    home.write("b.jsonl", TWO)
+    home.run()
+    assert home.totals()[0] == 3

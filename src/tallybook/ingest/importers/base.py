@@ -18,12 +18,14 @@ import msgspec
 
 from tallybook.capture.bodies import sha256
 from tallybook.model.call import Call, Step
-from tallybook.model.ids import uuid7
+from tallybook.model.ids import uuid7_of
 from tallybook.model.limits import PREVIEW_CHARS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 _WORKTREE = re.compile(r"[/\\](?:\.claude[/\\])?\.?worktrees[/\\].*")
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""Two random bits under the two fixed ones of a UUID's variant."""
 IMPLAUSIBLE_CHARS = 8
 """Visible characters to an output token above which the told number cannot be the final one (usual are 3 to 5)."""
 _SLACK_CHARS = 24
@@ -104,11 +106,10 @@ def unix_us(text: Any) -> int | None:
 
 def call_id(at_us: int, *parts: str) -> str:
     """The id of a call: its time, and a hash of what the provider and the tool call it. The same at every import."""
-    return uuid7(max(at_us, 0) // 1000, _bits("\x1f".join(parts)))
-
-
-def _bits(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=10).digest(), "big") >> 6
+    text = "\x1f".join(parts).encode("utf-8", "surrogatepass")
+    digits = hashlib.blake2b(text, digest_size=10).hexdigest()
+    variant = _VARIANT[digits[3]]
+    return uuid7_of(max(at_us, 0) // 1000, f"7{digits[:3]}-{variant}{digits[4:7]}-{digits[7:19]}")
 
 
 @lru_cache(maxsize=4096)

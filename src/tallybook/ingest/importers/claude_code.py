@@ -138,6 +138,7 @@ class _Session:
 
     def take(self, rows: list[Row]) -> None:
         """Sort all rows."""
+        own, add = self._own_agent, self._add
         for index, row in enumerate(rows):
             kind = row.type
             message = row.message
@@ -145,8 +146,8 @@ class _Session:
                 if message is not None and type(message.content) is list:
                     self._results(message.content)
             elif message is not None:
-                agent = row.agentId if row.agentId is not None else self._own_agent
-                self._add(row, message, row.requestId, row.timestamp, index, agent, row.parent_tool_use_id)
+                agent = row.agentId if row.agentId is not None else own
+                add(row, message, row.requestId, row.timestamp, index, agent, row.parent_tool_use_id)
             elif kind == "progress":
                 self._subagent(row, index)
             elif kind == "result":

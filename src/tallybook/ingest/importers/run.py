@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,7 @@ from tallybook.ingest.importers.base import Content, Mark
 from tallybook.ingest.importers.portion import Job, Portion, Source, Worker, importer
 from tallybook.ingest.importers.sums import Sum, runs_of
 from tallybook.journal.whole import sweep
+from tallybook.model.errors import StorageError
 from tallybook.prices.pricer import Rates
 from tallybook.store.base import CallStore, StateStore
 
@@ -28,6 +29,7 @@ MANY_BYTES = 8_000_000
 """New bytes of transcripts from which lines are written and sealed at once instead of being looked up one by one."""
 POOL_BYTES = 48_000_000
 """New bytes from which a second core pays for being set to work."""
+_TICK_S = 0.2
 _KEY = "import:"
 
 Progress = Callable[[int, int], None]
@@ -143,24 +145,51 @@ def _read(sources: list[Source], size: int, job: Job, progress: Progress, cores:
     if workers <= 1:
         with _uncollected():
             return [Worker(job).read(sources, one_more)]
-    from concurrent.futures import ProcessPoolExecutor, as_completed  # here, because a small import needs neither
+    from concurrent.futures import (  # here, because a small import needs neither
+        FIRST_COMPLETED,
+        ProcessPoolExecutor,
+        wait,
+    )
+    from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
     if job.prices is not None:
         _warm(job.prices)
     bundles = _bundles(sources, workers)
-    with ProcessPoolExecutor(len(bundles), mp_context=get_context(_method())) as pool:
-        running = {pool.submit(_work, job, bundle): bundle for bundle in bundles}
-        portions = []
-        for future in as_completed(running):
-            portions.append(future.result())
-            one_more(sum(one.size for one in running[future]))
+    context = get_context(_method())
+    counter = context.Value("q", 0)
+    try:
+        with ProcessPoolExecutor(len(bundles), context, _count_in, (counter,)) as pool:
+            running = [pool.submit(_work, job, bundle) for bundle in bundles]
+            left = set(running)
+            while left:
+                _, left = wait(left, _TICK_S, FIRST_COMPLETED)
+                progress(counter.value, size)
+            portions = [future.result() for future in running]
+    except BrokenProcessPool as error:
+        raise StorageError(
+            "a process that read transcripts was ended from outside",
+            hint="memory may be short: import one agent at a time",
+        ) from error
     return portions
+
+
+_counters: list[Any] = []
+"""In a reading process: where it tells how many bytes it has read."""
+
+
+def _count_in(counter: Any) -> None:
+    _counters.append(counter)
+
+
+def _counted(count: int) -> None:
+    with _counters[0].get_lock():
+        _counters[0].value += count
 
 
 def _work(job: Job, sources: list[Source]) -> Portion:
     with _uncollected():
-        return Worker(job).read(sources)
+        return Worker(job).read(sources, _counted)
 
 
 @contextmanager

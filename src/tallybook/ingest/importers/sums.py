@@ -61,6 +61,7 @@ class Summing:
     def __init__(self, prices: Rates | None) -> None:
         self._prices = prices
         self._rates: dict[Key, tuple[Rate, ...]] = {}
+        self._plain: dict[Any, tuple[Rate, ...]] = {}
         self._bins: dict[Any, _Bin] = {}
 
     def add(self, call: Call) -> None:
@@ -92,10 +93,18 @@ class Summing:
             one.last_at_us = at_us
 
     def _rate(self, call: Call) -> Rate | None:
-        key = key_of(call)
-        rates = self._rates.get(key)
+        name = None
+        rates = None
+        if not call.flags and call.base_url is None and not call.is_batch:
+            name = (call.provider, call.model, call.response_model, call.service_tier, call.project)
+            rates = self._plain.get(name)
         if rates is None:
-            rates = self._rates[key] = () if self._prices is None else self._prices.rates([key])[key]
+            key = key_of(call)
+            rates = self._rates.get(key)
+            if rates is None:
+                rates = self._rates[key] = () if self._prices is None else self._prices.rates([key])[key]
+            if name is not None:
+                self._plain[name] = rates
         if len(rates) == 1 and _is_plain(rates[0]):
             return rates[0]
         return rate_at(rates, call.started_at_us, call.usage.input_tokens)
