@@ -110,7 +110,7 @@ def tree(store: CallStore, run_id: str) -> Tree:
     outer = [root for root in roots if root.kind != "call"]
     return Tree(
         run_id=run_id,
-        name=outer[0].name if len(outer) == 1 else None,
+        name=outer[0].name if outer and len(roots) == 1 else None,  # A step beside others names only itself.
         started_at_us=first,
         duration_us=last - first,
         status=_status(roots),

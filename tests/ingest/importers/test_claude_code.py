@@ -71,11 +71,13 @@ def test_a_subagent_in_progress_lines_becomes_a_step_with_its_calls_below() -> N
         data={"type": "agent_progress", "agentId": "a1f8104", "message": {**inner, "message": message("msg_9")}},
         parentToolUseID="toolu_1",
     )
-    got = read(data(answer(blocks=[tool(name="Task")]), progress, progress, result("toolu_1")))
+    asked = {**tool(name="Task"), "input": {"subagent_type": "Explore", "prompt": "look"}}
+    got = read(data(answer(blocks=[asked]), progress, progress, result("toolu_1")))
     main, below = got.calls
     (step,) = got.steps
     assert main.parent_id is None and below.parent_id == step.step_id and below.run_id == SESSION
-    assert (step.kind, step.tool_call_id, step.run_id) == ("agent", "toolu_1", SESSION)
+    assert (step.kind, step.name, step.tool_call_id, step.run_id) == ("agent", "Explore", "toolu_1", SESSION)
+    assert step.metadata == {"agent_id": "a1f8104"}
     again = ClaudeCode().read(PATH, data(progress), 0, got.state, is_end=True, is_settled=True)
     assert again.steps == []
 

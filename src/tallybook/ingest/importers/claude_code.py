@@ -43,6 +43,7 @@ from tallybook.ingest.importers.claude_rows import (
     Row,
     decoded,
     figures_of,
+    kind_of,
     progress_of,
     usual,
 )
@@ -56,6 +57,7 @@ SOURCE = f"import:{NAME}"
 SYNTHETIC = "<synthetic>"
 _HTTP = re.compile(r"\bError:? (\d{3})\b")
 _TOOLS = ("tool_use", "server_tool_use")
+_SUBAGENT_TOOLS = ("Task", "Agent")
 _any = msgspec.json.Decoder().decode
 
 
@@ -120,6 +122,8 @@ class _Session:
         self._agents: set[str] = set(known.get("agents", ()))
         self._retries: int = known.get("retries", 0)
         self._errors: set[str] = set()
+        self._kinds: dict[str, str | None] = {}
+        """What kind of subagent a tool call began: `Explore`, `Plan` …"""
         self._places: dict[Any, tuple[str | None, str | None, dict[str, Any]]] = {}
         self.groups: dict[tuple[str, str], _Group] = {}
         self.last: _Group | None = None
@@ -204,6 +208,9 @@ class _Session:
             self.last = group
         if type(message.content) is list:
             group.blocks += message.content
+            for block in message.content:
+                if block.name in _SUBAGENT_TOOLS and isinstance(block.id, str):
+                    self._kinds[block.id] = kind_of(block.input)
 
     def _begin(self, row: Row, agent: str, parent_tool: Any, at_us: int) -> None:
         """The step of a subagent, made when it is first met."""
@@ -213,9 +220,10 @@ class _Session:
             step_id=_step_id(run, agent),
             started_at_us=at_us,
             kind="agent",
-            name=agent,
+            name=self._kinds.get(word(parent_tool) or "") or "subagent",
             run_id=run,
             tool_call_id=word(parent_tool),
+            metadata={"agent_id": agent},
         )
         self.steps.append(step)
 

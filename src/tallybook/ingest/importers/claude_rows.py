@@ -78,6 +78,10 @@ class Progress(msgspec.Struct, gc=False):
     message: Inner | None = None
 
 
+class _Task(msgspec.Struct, gc=False):
+    subagent_type: Any = None
+
+
 class _Written(msgspec.Struct, gc=False):
     ephemeral_5m_input_tokens: int | None = None
     ephemeral_1h_input_tokens: int | None = None
@@ -101,6 +105,7 @@ class Figures(msgspec.Struct, gc=False):
 
 _rows = msgspec.json.Decoder(Row)
 _figures = msgspec.json.Decoder(Figures).decode
+_task = msgspec.json.Decoder(_Task).decode
 _progress = msgspec.json.Decoder(Progress).decode
 
 
@@ -144,6 +149,15 @@ def figures_of(raw: msgspec.Raw) -> Figures | None:
         return _figures(raw)
     except (msgspec.DecodeError, RecursionError):
         return None
+
+
+def kind_of(raw: msgspec.Raw) -> str | None:
+    """The kind of subagent that the arguments of a `Task` ask for."""
+    try:
+        found = _task(raw).subagent_type
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return found if isinstance(found, str) and found else None
 
 
 def usual(figures: Figures) -> Usage | None:
