@@ -13,6 +13,7 @@ from tallybook.prices.cost import cost_of, key_of
 
 START_US = 1_770_000_000_000_000 // 86_400_000_000 * 86_400_000_000
 DAY_US = 86_400_000_000
+FLAGS = [(), (), (), ("usage_estimated",), ("inference_geo:us",), ("unknown:gpu_hours", "usage_estimated")]
 PARTS = (
     "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "input_audio_tokens", "input_image_tokens",
     "reasoning_tokens", "output_audio_tokens", "output_image_tokens",
@@ -176,9 +177,7 @@ def random_call(r: random.Random, number: int, days: float = 5) -> Call:
         prompt_chars=maybe(r.randrange(10**5)),
         response_chars=maybe(r.randrange(10**5)),
         prompt_preview=maybe("Hello, ...", 0.1),
-        flags=r.choice(
-            [(), (), (), ("usage_estimated",), ("inference_geo:us",), ("unknown:gpu_hours", "usage_estimated")]
-        ),
+        flags=r.choice(FLAGS),
     )
 
 
