@@ -6,6 +6,7 @@ said by the manifest alone, which the caller (`ingest.seal`) swaps afterwards.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -73,7 +74,7 @@ class Sealer:
         self._folder = folder
         self._prices = prices
         self._con = connect()
-        self._con.execute("SET preserve_insertion_order=true")
+        self._con.execute(f"SET preserve_insertion_order=true; SET threads={_cores()}")
         self._in_order: set[str] = set()
         self._lines = Lines(self._con, folder)
         self._output = Output(self._con, folder, disk)
@@ -312,6 +313,11 @@ class Sealer:
         return merged(file, files, promoted)
 
 
+def _cores() -> int:
+    """Processors that this process may use: DuckDB counts all there are, and more threads than these cost a sixth."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _ids_meet(file: File, low: str, high: str) -> bool:
     return file.min_id <= high and file.max_id >= low
 
@@ -358,8 +364,15 @@ def calls_select(promoted: dict[str, str], usage_raw: str) -> str:
         return ", ".join(own.get(name, name_sql(name)) for name in CALL_COLUMNS)
     nothing = "{" + ", ".join(f"{_quoted(key)}: null" for key in promoted) + "}"
     present = " + ".join(f"CAST(values[{number + 1}] IS NOT NULL AS INTEGER)" for number in range(len(promoted)))
+    # A text as long as its promoted pairs holds nothing else; what is odd in it (escapes, spaces) makes it only longer.
+    # Counting its keys would read it again.
+    pairs = " + ".join(
+        f"coalesce(strlen(values[{number + 1}]) + {len(_quoted(key).encode()) + (4 if type_ == 'VARCHAR' else 2)}, 0)"
+        for number, (key, type_) in enumerate(promoted.items())
+    )
     rest = (
-        f"CASE WHEN metadata IS NULL OR len(json_keys(metadata)) = {present} THEN NULL "
+        f"CASE WHEN metadata IS NULL OR strlen(metadata) = 1 + {pairs} "
+        f"OR len(json_keys(metadata)) = {present} THEN NULL "
         f"ELSE CAST(json_merge_patch(metadata, {text_sql(nothing)}) AS VARCHAR) END AS metadata"
     )
     own["metadata"] = rest
