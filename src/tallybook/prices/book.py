@@ -13,14 +13,17 @@ import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from tallybook.model.errors import SettingError
 from tallybook.prices import facts, naming
 from tallybook.prices.base import Key, Rate
-from tallybook.prices.row import Row
 from tallybook.version import __version__
+
+if TYPE_CHECKING:  # Only the annotations need it; it reads TOML, which most look-ups do without.
+    from tallybook.prices.row import Row
 
 CACHE_NAME = "prices-cache.json"
 PRICES_NAME = "prices.toml"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from tallybook.prices import naming
 from tallybook.prices.base import Key
@@ -76,6 +75,8 @@ def host_of(base_url: str | None) -> str:
     """Host of an endpoint in lower case; empty for none, or for what is no URL."""
     if not base_url:
         return ""
+    from urllib.parse import urlsplit  # here, because few calls tell an endpoint
+
     try:
         return (urlsplit(base_url if "//" in base_url else f"//{base_url}").hostname or "").lower()
     except ValueError:
