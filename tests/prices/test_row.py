@@ -60,6 +60,8 @@ def test_deployment_endpoint_project_and_facts_must_be_told_to_match() -> None:
     key = Key("openai", "m", deployment="Team-A", base_url="a.example", project="Shop")
     assert each.names(key, {"region": "us-east-1"})
     assert not each.names(key, {"region": "eu-west-1"})
+    assert each.names(key._replace(base_url="https://llm.example/v1"), {"region": "us-east-1"})
+    assert not each.names(key._replace(base_url="https://llm.other/example"), {"region": "us-east-1"})
     assert not each.names(key, {})
     assert not each.names(key._replace(project=None), {"region": "us-east-1"})
     assert not each.names(key._replace(deployment="other"), {"region": "us-east-1"})

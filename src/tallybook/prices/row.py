@@ -22,6 +22,7 @@ from tallybook.model.errors import SettingError
 from tallybook.model.money import nanousd, picousd_per_token
 from tallybook.prices import naming
 from tallybook.prices.base import DAY_MINUTES, Key, Rate
+from tallybook.prices.facts import NAMES, host_of
 
 Mode = Literal["set", "fill", "amend", "multiply"]
 
@@ -89,7 +90,7 @@ class Row(NamedTuple):
             return False
         return (
             all(name in facts and _is_one(facts[name], globs) for name, globs in self.where)
-            and _fits(key.base_url, self.base_url)
+            and (_fits(key.base_url, self.base_url) or _fits(host_of(key.base_url), self.base_url))
             and _fits(key.deployment or key.model, self.deployment)
             and _fits(key.project, self.project)
         )
@@ -277,8 +278,6 @@ def _table(row: Mapping[str, Any], field: str) -> Mapping[str, Any]:
 
 
 def _where(row: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    from tallybook.prices.facts import NAMES
-
     value = row.get("where", {})
     if not isinstance(value, dict) or not value.keys() <= NAMES:
         raise ValueError(f"where must be a table of facts; known: {', '.join(sorted(NAMES))}")
