@@ -304,8 +304,8 @@ def show(results: Iterator[Result]) -> None:
         first = first or row
         chunk = "" if row.per_event_us is None else f"{row.per_event_us:.2f}"
         figures = (
-            f"{row.bare_us:>9.0f}{row.added_us:>9.1f}{row.added_us / row.bare_us:>6.1%} {row.quiet_us:>9.1f}"
-            f"{row.quiet_share:>6.1%} {row.added_p99_us:>8.0f}{row.cpu_us:>8.1f}"
+            f"{row.bare_us:>9.0f}{row.added_us:>9.1f}{row.added_us / row.bare_us:>7.1%}{row.quiet_us:>9.1f}"
+            f"{row.quiet_share:>7.1%}{row.added_p99_us:>8.0f}{row.cpu_us:>8.1f}"
         )
         print(f"{row.name:<30}{figures}{chunk:>9}", flush=True)
     if first is not None:
