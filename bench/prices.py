@@ -26,7 +26,7 @@ from tallybook.prices.book import PriceBook
 from tallybook.prices.cost import cost_of, key_of
 from tallybook.query.price_case import answers
 from tallybook.store.lake.price import load_cells, needed, priced_sql
-from tallybook.store.lake.schema import PRICE_INPUTS
+from tallybook.store.lake.schema import COST_COLUMNS, PRICE_INPUTS
 
 DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "research" / "price-cases.jsonl"
 NOW_US = 1_795_300_000_000_000
@@ -121,9 +121,11 @@ def speed(count: int) -> None:
     finally:
         path.unlink(missing_ok=True)
 
+    costs = ", ".join(("call_id", *(name for name, _ in COST_COLUMNS)))
+
     def price() -> None:
         load_cells(con, "t", book)
-        con.execute(f"CREATE OR REPLACE TEMP TABLE done AS {priced_sql('t', '*', needed(book))}")
+        con.execute(f"CREATE OR REPLACE TEMP TABLE done AS {priced_sql('t', costs, needed(book))}")
 
     spent = least(5, price)
     known = con.execute("SELECT count(cost_nanousd), count(*) FILTER (cost_status = 'unpriced') FROM done").fetchone()
