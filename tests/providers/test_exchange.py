@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from typing import Any
 
 from providers.framing import aws, body, lines, plain
@@ -110,3 +111,15 @@ def test_records_of_any_shape_never_raise() -> None:
     for record in ({}, {"request": 3}, {"request": {"url": 3}, "response": {"body": {"a": 1}, "status": "x"}},
                    {"response": {"body": "!", "body_encoding": "base64", "headers": []}}):  # fmt: skip
         read(of_record(record))
+
+
+def test_a_body_kept_gzipped_is_unpacked_and_a_cut_one_as_far_as_it_goes() -> None:
+    url = "https://api.openai.com/v1/chat/completions"
+    packed = gzip.compress(body(CHAT))
+    record = _record(url, base64.b64encode(packed).decode())
+    record["response"]["body_encoding"] = "base64"
+    assert read(of_record(record)).parsed.usage == Usage(input_tokens=8, output_tokens=2)
+    record["response"]["body"] = base64.b64encode(packed[:-8]).decode()
+    assert read(of_record(record)).parsed.usage == Usage(input_tokens=8, output_tokens=2)
+    record["response"]["body"] = base64.b64encode(b"\x1f\x8b\x08 no gzip at all").decode()
+    assert read(of_record(record)).parsed.usage is None

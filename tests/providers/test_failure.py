@@ -57,3 +57,9 @@ def test_a_message_is_cut_at_the_limit() -> None:
     message = failure({"error": {"message": "x" * 10_000}}, 400)[1]
     assert message is not None
     assert len(message) == ERROR_MESSAGE_CHARS
+
+
+def test_a_failure_in_minimax_s_own_words_is_one_with_http_status_200() -> None:
+    body = {"id": "x", "choices": None, "base_resp": {"status_code": 1004, "status_msg": "login fail"}}
+    assert failure(body, 200) == ("1004", "login fail")
+    assert failure({**body, "base_resp": {"status_code": 0, "status_msg": ""}}, 200) == (None, None)

@@ -354,3 +354,16 @@ def test_the_deployment_in_an_azure_url_is_the_model_asked_for() -> None:
 )
 def test_what_sends_an_answer_the_long_way_does_not_cost_it_its_text(changes: dict[str, Any]) -> None:
     assert parse(body(whole(**changes))).text == parse(body(whole())).text is not None
+
+
+def test_usage_inside_the_last_choice_counts_where_the_chunk_has_none() -> None:
+    usage = {"prompt_tokens": 19, "completion_tokens": 13, "total_tokens": 32, "cached_tokens": 4}
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "kimi-k2"}
+    events = [
+        {**chunk, "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}]},
+        {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": usage}]},
+    ]
+    for raw in (plain(events), plain([*events, {**chunk, "choices": [], "usage": usage}])):
+        found = parse(raw).usage
+        assert found is not None
+        assert (found.input_tokens, found.output_tokens, found.cache_read_tokens) == (19, 13, 4)

@@ -311,3 +311,27 @@ def test_costs_together_are_as_good_as_the_worst_of_them(statuses: tuple[Any, ..
 def test_the_cost_in_a_line_is_the_exact_amount() -> None:
     found = msgspec.structs.replace(one(chat()), cost=Cost(status="priced", total_nanousd=123_456_789))
     assert Decimal(str(line_of(found)["cost_usd"])) == Decimal("0.123456789")
+
+
+def test_what_a_stream_told_before_it_broke_off_is_no_sure_price() -> None:
+    chunk = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "index": 0}], "modelVersion": "gemini-x",
+             "usageMetadata": {"promptTokenCount": 95, "candidatesTokenCount": 3, "totalTokenCount": 98}}  # fmt: skip
+    last = {**chunk, "candidates": [{**chunk["candidates"][0], "finishReason": "STOP"}]}  # type: ignore[index]
+    url = "https://generativelanguage.googleapis.com/v1beta/models/gemini-x:streamGenerateContent"
+    cut = one("[" + json.dumps(chunk) + ",\n", api="gemini-stream", url=url)
+    assert (cut.status, cut.cost.status, "usage_estimated" in cut.flags) == ("incomplete", "estimated", True)
+    whole = one("[" + json.dumps(last) + "]", api="gemini-stream", url=url)
+    assert (whole.status, whole.cost.status, whole.flags) == ("ok", "priced", ())
+
+
+def test_events_that_were_decoded_by_the_recorder_are_a_whole_answer_without_their_bytes() -> None:
+    seen = record("", api="bedrock-converse-stream")
+    events = [
+        ("messageStop", {"stopReason": "end_turn"}),
+        ("metadata", {"usage": {"inputTokens": 5, "outputTokens": 1}}),
+    ]
+    seen["response"] |= {
+        "body_encoding": "base64", "decoded_events": [{"event": name, "payload": payload} for name, payload in events],
+    }  # fmt: skip
+    found = counted(of_record(seen), NOW_US)
+    assert (found.status, found.finish_reasons) == ("ok", ("end_turn",))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -87,10 +88,10 @@ def of_record(record: Mapping[str, Any]) -> Exchange:
     return Exchange(
         method=word(request.get("method")) or "POST",
         url=url,
-        request=_bytes(request.get("body")),
+        request=_unpacked(_bytes(request.get("body"))),
         http_status=whole(response.get("status")),
         headers={str(key).lower(): str(value) for key, value in headers.items()},
-        body=_bytes(body),
+        body=_unpacked(_bytes(body)),
         events=tuple(events),
         provider=word(record.get("provider")),
         api=word(record.get("api")),
@@ -111,6 +112,21 @@ def _bytes(value: Any) -> bytes:
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     return b"" if value is None else msgspec.json.encode(value)
+
+
+_GZIP = b"\x1f\x8b\x08"
+_UNPACKED_MAX = 1 << 28
+"""Bytes. What unpacks to more is cut there: no answer is as long, and a few bytes may stand for terabytes."""
+
+
+def _unpacked(body: bytes) -> bytes:
+    """Some recorders keep bodies as they came over the wire, gzipped; one that was cut is unpacked as far as it goes."""
+    if not body.startswith(_GZIP):
+        return body
+    try:
+        return zlib.decompressobj(wbits=31).decompress(body, _UNPACKED_MAX)
+    except zlib.error:
+        return body
 
 
 def read(exchange: Exchange) -> Reading:

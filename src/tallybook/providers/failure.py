@@ -1,7 +1,7 @@
 """Error shapes of all providers, read into (type, message).
 
 `error` may be an object or a text, `code` a text or a number; some providers have no `error` at all but
-`detail` (Mistral, Voyage, FastAPI hosts) or `message` (Bedrock, Cohere).
+`detail` (Mistral, Voyage, FastAPI hosts), `message` (Bedrock, Cohere) or `base_resp` (MiniMax).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from tallybook.model.limits import ERROR_MESSAGE_CHARS
 from tallybook.providers.lenient import UNREADABLE, decode
-from tallybook.providers.value import mapping, mappings, word
+from tallybook.providers.value import mapping, mappings, whole, word
 
 _BY_STATUS = {
     400: "invalid_request", 401: "authentication", 403: "permission", 404: "not_found", 408: "timeout",
@@ -60,6 +60,8 @@ def _of_mapping(body: Mapping[str, Any], *, is_failed: bool) -> tuple[str | None
         return _of_error(error)
     if isinstance(error, str) and error:
         return _code(body.get("code")) or word(body.get("error_type")), error
+    if status := whole(mapping(body.get("base_resp")).get("status_code")):  # MiniMax, with HTTP status 200.
+        return str(status), word(body["base_resp"].get("status_msg")) or "error"
     if body.get("type") == "error" and "message" in body:
         return _code(body.get("code")) or "error", word(body.get("message"))
     if is_failed:

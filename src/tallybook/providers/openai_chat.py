@@ -1,8 +1,8 @@
 """OpenAI chat completions, as spoken by OpenAI, Azure and some thirty compatible hosts; legacy completions too.
 
 Usage comes in a last chunk without choices (OpenAI, Azure, when asked for), in the last chunk with choices
-(Mistral, DeepSeek, OpenRouter …), in `x_groq.usage` (Groq, and again in `usage`), or cumulative in every chunk
-(Perplexity): the last value wins and nothing is added. Azure's first chunk has an empty model; the model is the
+(Mistral, DeepSeek, OpenRouter …), in `x_groq.usage` (Groq, and again in `usage`), in the last choice itself
+(Moonshot), or cumulative in every chunk (Perplexity): the last value wins and nothing is added. Azure's first chunk has an empty model; the model is the
 last one named. The accounting rules are `openai_usage`'s.
 """
 
@@ -54,6 +54,7 @@ class _Choice(msgspec.Struct, gc=False):
     message: _Message | None = None
     finish_reason: Any = None
     text: Any = None
+    usage: Any = None
 
 
 class _Chunk(msgspec.Struct, gc=False):
@@ -83,7 +84,7 @@ def _chunk(event: Mapping[str, Any]) -> _Chunk:
         [
             _Choice(
                 item.get("index", 0), _message(item.get("delta")), _message(item.get("message")),
-                item.get("finish_reason"), item.get("text"),
+                item.get("finish_reason"), item.get("text"), item.get("usage"),
             )
             for item in mappings(event.get("choices"))
         ],
@@ -182,6 +183,8 @@ class ChatStream(EventStream[_Chunk]):
             index = choice.index if type(choice.index) is int else 0
             if choice.finish_reason and isinstance(choice.finish_reason, str):
                 self._finish[index] = choice.finish_reason
+            if choice.usage is not None and self._usage is None:
+                self._usage = choice.usage
             message = choice.message if choice.delta is None else choice.delta
             if message is not None:
                 if self._take_message(message, index):

@@ -20,7 +20,7 @@ import msgspec
 from tallybook.model.call import Call, Cost, CostStatus, Status, ToolCall
 from tallybook.model.usage import Usage, faults
 from tallybook.prices.base import Key, Rate
-from tallybook.prices.cost import cost_of, key_of
+from tallybook.prices.cost import USAGE_ESTIMATED, cost_of, key_of
 from tallybook.providers.accounting import added, settled
 from tallybook.providers.base import Format, Further, Result
 from tallybook.providers.exchange import Reading, read
@@ -229,12 +229,16 @@ def _call(seen: Interaction, reading: Reading, model: str | None, result: Result
     usage = parsed.usage or _NO_USAGE
     http_status = reading.http_status if result.http_status is None else result.http_status
     body = seen.exchange.body
-    is_whole = parsed.is_complete and bool(body) and not (reading.format and is_cut(reading.format, body, parsed))
+    is_told = bool(body) or bool(seen.exchange.events)
+    is_whole = parsed.is_complete and is_told and not (reading.format and is_cut(reading.format, body, parsed))
     status = _status(http_status, parsed.error_type, is_complete=is_whole)
     if "cancelled" in parsed.finish_reasons and status == "ok":
         status = "cancelled"
     if usage == _NO_USAGE and status != "error" and "usage_missing" not in flags:
         flags = (*flags, "usage_missing")
+    is_broken_off = not parsed.is_complete and status in ("incomplete", "error")
+    if is_broken_off and usage != _NO_USAGE and "output_placeholder" not in flags:
+        flags = (*flags, USAGE_ESTIMATED)  # What was told up to where the stream broke off: no less was used.
     broken = faults(usage)
     if broken:
         flags = (*flags, *[fault for fault in broken if fault not in flags])
