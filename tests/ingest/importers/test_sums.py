@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallybook.ingest.importers.sums import Summing, runs_of
@@ -32,6 +32,7 @@ def calls(draw: st.DrawFn) -> Call:
     )  # fmt: skip
 
 
+@settings(deadline=None)  # The first call loads the price list.
 @given(st.lists(calls(), max_size=12))
 def test_a_sum_costs_what_its_calls_cost_but_for_rounding(found: list[Call]) -> None:
     summing = Summing(BOOK)
