@@ -85,7 +85,9 @@ def test_what_is_not_understood_leaves_a_mark() -> None:
     [
         ("nonsense", "line_unreadable"), ("[1]", "line_unreadable"), ("\xff", "line_unreadable"),
         ('{"model": 7}', "unreadable:model"), ('{"model": "m", "usage": {"input": -1}}', "unreadable:usage.input"),
-        ('{"model": "m", "usage": {"input": "3"}}', "unreadable:usage.input"),
+        ('{"model": "m", "usage": {"input": "three"}}', "unreadable:usage.input"),
+        ('{"model": "m", "usage": {"input": "nan"}}', "unreadable:usage.input"),
+        ('{"model": "m", "usage": {"input": true}}', "unreadable:usage.input"),
         ('{"model": "m", "usage": {"input": 1e300}}', "unreadable:usage.input"),
         ('{"model": "m", "usage": []}', "unreadable:usage"),
         ('{"model": "m", "timestamp": "May"}', "unreadable:timestamp"),
@@ -119,3 +121,11 @@ def test_every_hand_checked_case_is_right(corpus: Path) -> None:
         or (cost.total_nanousd is not None and abs(cost.total_nanousd / 1e9 - case["true_cost_usd"]) > 1e-9)
     ]
     assert wrong == []
+
+
+def test_numbers_written_as_text_and_moments_in_milliseconds_are_read() -> None:
+    plain = answer(usage={"input": 1_000, "output": 100})
+    assert plain["cost_status"] == "priced"
+    assert answer(usage={"input": "1000", "output": "100"}) == plain
+    assert answer(usage={"input": "1000", "output": 100}, timestamp=1_795_176_000_000) == plain
+    assert answer(usage={"input": "1000", "output": 100}, timestamp="1795176000") == plain

@@ -120,7 +120,7 @@ _UNPACKED_MAX = 1 << 28
 
 
 def _unpacked(body: bytes) -> bytes:
-    """Some recorders keep bodies as they came over the wire, gzipped; one that was cut is unpacked as far as it goes."""
+    """Some recorders keep bodies gzipped, as they came over the wire; a cut one is unpacked as far as it goes."""
     if not body.startswith(_GZIP):
         return body
     try:

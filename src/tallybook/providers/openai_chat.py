@@ -1,9 +1,9 @@
 """OpenAI chat completions, as spoken by OpenAI, Azure and some thirty compatible hosts; legacy completions too.
 
-Usage comes in a last chunk without choices (OpenAI, Azure, when asked for), in the last chunk with choices
-(Mistral, DeepSeek, OpenRouter …), in `x_groq.usage` (Groq, and again in `usage`), in the last choice itself
-(Moonshot), or cumulative in every chunk (Perplexity): the last value wins and nothing is added. Azure's first chunk has an empty model; the model is the
-last one named. The accounting rules are `openai_usage`'s.
+Usage comes in a last chunk without choices (OpenAI, Azure, when asked for), in the last chunk with choices (Mistral,
+DeepSeek, OpenRouter …) or inside its choice (Moonshot), in `x_groq.usage` (Groq, and again in `usage`), or cumulative
+in every chunk (Perplexity): the last value wins and nothing is added. Azure's first chunk has an empty model; the
+model is the last one named. The accounting rules are `openai_usage`'s.
 """
 
 from __future__ import annotations

@@ -152,7 +152,8 @@ def _usage(given: Mapping[str, Any]) -> tuple[_Stated, list[str]]:
     for key, value in given.items():
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1 << 62:
+        value = _number(value)
+        if value is None or not 0 <= value < 1 << 62:
             faults.append(f"{FIELD_UNREADABLE}usage.{key}")
             continue
         name = key.removesuffix("_tokens") if key != "citation_tokens" else key
@@ -169,11 +170,25 @@ def _usage(given: Mapping[str, Any]) -> tuple[_Stated, list[str]]:
     return _Stated(tokens, requests, quantities, tuple(flags), ttl), faults
 
 
+def _number(value: Any) -> int | float | None:
+    """A number, also written as text (protocol buffers' JSON does so with large ones); `None` for what is none."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        try:
+            value = int(value) if value.strip().isdecimal() else float(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, int | float) else None
+
+
 def _moment(value: Any) -> tuple[int | None, str | None]:
     if value is None or value == "":
         return None, None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return (int(value * 1e6), None) if 1e9 <= value < 4e9 else (None, FIELD_UNREADABLE + "timestamp")
+    seconds = _number(value)
+    if seconds is not None:
+        seconds = seconds / 1000 if 1e12 <= seconds < 4e12 else seconds
+        return (int(seconds * 1e6), None) if 1e9 <= seconds < 4e9 else (None, FIELD_UNREADABLE + "timestamp")
     try:
         return unix_us_of(datetime.fromisoformat(value)), None
     except (ValueError, TypeError):
