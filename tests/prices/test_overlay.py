@@ -251,3 +251,14 @@ def test_cached_audio_has_its_own_price_where_it_is_told() -> None:
 def test_what_has_no_price_is_unpriced_and_never_zero(provider: str, model: str) -> None:
     found = cost(provider, model)
     assert (found.status, found.total_nanousd) == ("unpriced", None)
+
+
+def test_voyages_rerankers_are_billed_by_the_tokens_they_read() -> None:
+    found = cost("voyageai", "rerank-2.5-lite", input_tokens=1_000_000, output_tokens=None)
+    assert (found.status, found.total_nanousd) == ("priced", 20_000_000)
+
+
+def test_mistral_small_s_alias_meant_an_older_model_once() -> None:
+    found = cost("mistral", "mistral-small-latest", "2024-12-01")
+    assert (found.status, usd(found)) == ("estimated", at_rates("0.2", "0.6"))
+    assert usd(cost("mistral", "mistral-small-latest", "2025-03-01")) == at_rates("0.1", "0.3")

@@ -129,3 +129,17 @@ def test_numbers_written_as_text_and_moments_in_milliseconds_are_read() -> None:
     assert answer(usage={"input": "1000", "output": "100"}) == plain
     assert answer(usage={"input": "1000", "output": 100}, timestamp=1_795_176_000_000) == plain
     assert answer(usage={"input": "1000", "output": 100}, timestamp="1795176000") == plain
+
+
+def test_annotated_pages_are_billed_instead_of_plain_ones_not_besides() -> None:
+    case = {"provider": "mistral", "model": "mistral-ocr-2505", "timestamp": "2025-08-01T00:00:00Z"}
+    raw = {"pages": [], "model": "mistral-ocr-2505", "usage_info": {"pages_processed": 10}}
+    got = answer(**case, usage={"annotated_pages": 10}, raw_response=raw)
+    assert (got["cost_usd"], got["cost_status"]) == (0.03, "priced")
+    both = answer(**case, usage={"pages": 10, "annotated_pages": 4})
+    assert (both["cost_usd"], both["cost_status"]) == (0.018, "estimated")
+
+
+def test_more_reasoning_than_output_is_no_sure_price() -> None:
+    got = answer(usage={"input": 1_000, "output": 100, "reasoning": 500})
+    assert (got["cost_status"], got["reasons"]) == ("estimated", ["parts_exceed_output"])

@@ -174,6 +174,7 @@ FLAGS = {
     "further_models": "Other models worked inside this call; they are billed besides.",
     "several_responses": "There are several responses in this body; the figures are their sum.",
     "output_placeholder": "The stream broke off before its final usage: how much was written is unknown.",
+    "usage_estimated": "The answer broke off: what it told so far was counted, and no less was used.",
     "total_differs": "The provider's own total is not the sum of its parts.",
     "parts_exceed_input": "The provider told more cached or written tokens than input; they were cut down to it.",
     "parts_exceed_output": "The provider told more reasoning than output; it was cut down to it.",
@@ -262,4 +263,6 @@ def _remarks(found: Explained, page: Page) -> Iterator[str]:
         yield page.warn(line) if cost.status in ("unpriced", "partial") else page.dim(line)
     if cost.price:
         yield page.dim(f"  Price: {clean(cost.price)}")
-    yield page.dim(f"  Priced as {clean(_priced_as(found))} on {iso(found.calls[0].started_at_us)}")
+    if cost.status != "reported":
+        verb = "Looked for a price of" if cost.status == "unpriced" else "Priced as"
+        yield page.dim(f"  {verb} {clean(_priced_as(found))} on {iso(found.calls[0].started_at_us)}")

@@ -17,7 +17,7 @@ import msgspec
 
 from tallybook.model.call import Call, Cost
 from tallybook.model.codec import unix_us_of
-from tallybook.model.usage import Usage
+from tallybook.model.usage import Usage, faults
 from tallybook.prices import cost as rules
 from tallybook.prices import naming
 from tallybook.prices.cost import cost_of, key_of
@@ -30,6 +30,8 @@ FIELD_UNREADABLE = "unreadable:"
 """Followed by the name of a field that has another type than it must."""
 MOMENT_MISSING = "timestamp_missing"
 """Priced as of now."""
+ANNOTATED_AMONG_PAGES = "annotated_pages_taken_for_part_of_pages"
+"""Both were stated: whether one is among the other was not."""
 ZERO_REPORTED = "zero_cost_reported"
 """A provider stated a cost of 0 for tokens of a model that is not free: priced by the list instead."""
 
@@ -124,6 +126,8 @@ def case_of(data: Any, now_us: int) -> Case:
     if faults:
         return Case(data.get("id"), (), tuple(faults))
     doubts = () if moment is not None else (MOMENT_MISSING,)
+    if stated.quantities.get("annotated_pages") and stated.quantities.get("pages"):
+        doubts = (*doubts, ANNOTATED_AMONG_PAGES)
     context = {name: value for name, value in (data.get("context") or {}).items() if value not in (None, "", False)}
     own, further = _answered(data, now_us)
     return _built(data, now_us if moment is None else moment, stated, context, own, further, doubts)
@@ -240,6 +244,7 @@ def _built(
         is_free = naming.is_free(provider, model or "")
         call = msgspec.structs.replace(call, cost=Cost(status="free", total_nanousd=0) if is_free else None)
         doubts = doubts if is_free else (*doubts, ZERO_REPORTED)
+    doubts = (*doubts, *[fault for fault in faults(usage) if fault not in doubts])
     others = tuple([msgspec.structs.replace(one, started_at_us=moment, provider=provider) for one in further])
     return Case(data.get("id"), (call, *others), (), doubts)
 
@@ -258,11 +263,18 @@ def _merged(stated: _Stated, own: Call | None, context: Mapping[str, Any]) -> tu
     tool = context.get("web_search_tool")
     if isinstance(tool, str) and "preview" in tool and "web_search" in requests:
         requests["web_search_preview"] = requests.pop("web_search")
-    usage = msgspec.structs.replace(
-        told, **stated.tokens, requests=requests, quantities={**told.quantities, **stated.quantities}
-    )
+    usage = msgspec.structs.replace(told, **stated.tokens, requests=requests, quantities=_quantities(told, stated))
     flags = () if own is None else tuple([flag for flag in own.flags if ":" in flag])
     return usage, (*flags, *stated.flags)
+
+
+def _quantities(told: Usage, stated: _Stated) -> dict[str, int]:
+    """What is no token. Annotated pages are billed instead of plain ones, and counted among the pages by most."""
+    found = {**told.quantities, **stated.quantities}
+    annotated = found.get("annotated_pages", 0)
+    if annotated and annotated <= found.get("pages", 0):
+        found["pages"] -= annotated
+    return found
 
 
 def _tier(context: Mapping[str, Any], own: Call | None) -> str | None:
