@@ -16,9 +16,11 @@ from tallybook.providers.detect import detect_provider
 from tallybook.providers.table import match
 
 _OWN = {
+    "alibaba": ("dashscope", "openai", "anthropic"),
     "anthropic": ("anthropic",),
     "aws": ("bedrock", "openai", "anthropic"),
     "azure": ("openai", "anthropic", "rerank"),
+    "cloudflare": ("openai", "cloudflare"),
     "cohere": ("cohere", "rerank", "openai"),
     "databricks": ("databricks", "openai", "anthropic"),
     "deepgram": ("deepgram",),

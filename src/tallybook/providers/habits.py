@@ -41,6 +41,8 @@ RULES: dict[str, str] = {
     "cohere": "billed units, not the tokens that the model saw",
     "rerank": "search units (Cohere), or all tokens as input",
     "ollama": "what was evaluated: a prompt cached from the call before is left out",
+    "dashscope": "input includes cached tokens, output includes reasoning; each event of a stream tells all so far",
+    "workers_ai": "input and output by usage, where the model tells it",
     "mistral.ocr": "pages",
     "mistral.conversations": "prompt, with what connectors brought in where the total has it, and completion",
     "replicate": "seconds of the hardware, and tokens where the model counts them",

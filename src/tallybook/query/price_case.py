@@ -161,10 +161,12 @@ def _usage(given: Mapping[str, Any]) -> tuple[_Stated, list[str]]:
             faults.append(f"{FIELD_UNREADABLE}usage.{key}")
             continue
         name = key.removesuffix("_tokens") if key != "citation_tokens" else key
-        if name in _TOKENS and value == int(value):
+        if (name in _TOKENS or key in _REQUESTS) and value != int(value):
+            faults.append(f"{FIELD_UNREADABLE}usage.{key}")
+        elif name in _TOKENS:
             tokens[_TOKENS[name]] = tokens.get(_TOKENS[name], 0) + int(value)
             ttl = "12h" if name == "cache_write_12h" and value else ttl
-        elif key in _REQUESTS and value == int(value):
+        elif key in _REQUESTS:
             requests[_REQUESTS[key]] = requests.get(_REQUESTS[key], 0) + int(value)
         elif name in _QUANTITIES or key in _QUANTITIES:
             quantity, count = _QUANTITIES.get(name) or _QUANTITIES[key]
@@ -320,7 +322,7 @@ def priced(cases: Sequence[Case], book: Book) -> list[Cost]:
         if case.doubts and cost.status in ("priced", "partial", "estimated"):
             cost = msgspec.structs.replace(
                 cost, status="estimated" if cost.status == "priced" else cost.status,
-                reasons=(*cost.reasons, *case.doubts),
+                reasons=(*cost.reasons, *[doubt for doubt in case.doubts if doubt not in cost.reasons]),
             )  # fmt: skip
         found.append(cost)
     return found
