@@ -39,3 +39,8 @@ def test_the_request_is_told() -> None:
     assert (got.model, got.prompt, got.parameters) == (
         "rerank-v3.5", {"query": "q", "documents": ["d"]}, {"top_n": 3},
     )  # fmt: skip
+
+
+def test_a_negative_count_of_searches_is_no_count() -> None:
+    got = parse(body({"id": "x", "results": [], "meta": {"billed_units": {"search_units": -2}}}))
+    assert got.usage is None or got.usage.quantities == {}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tallybook.providers.value import mapping, mappings, number, scalars, uses, whole, word
+from tallybook.providers.value import mapping, mappings, milliseconds, number, scalars, uses, whole, word
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,9 @@ def test_what_is_of_another_kind_is_unknown_or_empty() -> None:
 )
 def test_uses_are_counts_that_a_request_can_have(value: object, count: int | None) -> None:
     assert uses(value) == count
+
+
+def test_seconds_become_milliseconds_and_nonsense_becomes_unknown() -> None:
+    assert (milliseconds(90), milliseconds(1.5)) == (90_000, 1_500)
+    for nonsense in (None, 0, -1, -0.5, True, "9", float("nan"), float("inf"), 1e300):
+        assert milliseconds(nonsense) is None

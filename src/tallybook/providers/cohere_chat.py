@@ -16,7 +16,7 @@ from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
 from tallybook.providers.loose import LooseStream, read_whole
 from tallybook.providers.tool import Assembly
-from tallybook.providers.value import mapping, mappings, scalars, whole, word
+from tallybook.providers.value import mapping, mappings, milliseconds, scalars, uses, whole, word
 
 PARAMETERS = ("temperature", "p", "k", "max_tokens", "seed", "frequency_penalty", "presence_penalty", "safety_mode",
               "tool_choice", "num_generations", "citation_quality", "prompt_truncation", "truncate")  # fmt: skip
@@ -28,12 +28,12 @@ def usage_of(raw: Mapping[str, Any]) -> tuple[Usage, tuple[str, ...]]:
     by = billed if whole(billed.get("input_tokens")) is not None else seen
     text_in = whole(by.get("input_tokens"))
     image_in = whole(billed.get("image_tokens"))
-    units = whole(billed.get("search_units"))
-    seconds = whole(billed.get("audio_seconds"))
+    units = uses(billed.get("search_units"))
+    sound_ms = milliseconds(billed.get("audio_seconds"))
     quantities = {"search_units": units} if units else {}
-    if seconds:
-        quantities["audio_ms"] = seconds * 1000
-    images = whole(billed.get("images"))
+    if sound_ms:
+        quantities["audio_ms"] = sound_ms
+    images = uses(billed.get("images"))
     if images:
         quantities["images"] = images
     return settled(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tallybook.model.usage import Usage
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.loose import read_whole
-from tallybook.providers.value import mapping, mappings, scalars, whole, word
+from tallybook.providers.value import mapping, mappings, scalars, uses, word
 
 PARAMETERS = ("include_image_base64", "image_limit", "table_format")
 
@@ -13,7 +13,7 @@ PARAMETERS = ("include_image_base64", "image_limit", "table_format")
 def parse_mapping(body: Payload) -> Parsed:
     """A whole response that is decoded already."""
     raw = mapping(body.get("usage_info"))
-    pages = whole(raw.get("pages_processed"))
+    pages = uses(raw.get("pages_processed"))
     text = "\n\n".join(word(page.get("markdown")) or "" for page in mappings(body.get("pages")))
     is_annotated = body.get("document_annotation") is not None
     quantities = {"annotated_pages" if is_annotated else "pages": pages} if pages else {}

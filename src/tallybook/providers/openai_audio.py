@@ -20,7 +20,7 @@ from tallybook.providers.openai_chat import model_in
 from tallybook.providers.openai_usage import counted
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream, named_events
-from tallybook.providers.value import mapping, number, scalars, word
+from tallybook.providers.value import mapping, milliseconds, number, scalars, word
 
 SPEECH_PARAMETERS = ("voice", "speed", "response_format", "stream_format")
 TRANSCRIPTION_PARAMETERS = ("language", "response_format", "temperature", "chunking_strategy")
@@ -52,8 +52,9 @@ def usage_of(raw: Mapping[str, Any], duration_s: Any = None) -> tuple[Usage, tup
     seconds = number(raw.get("seconds"))
     if seconds is None and "audio_ms" not in usage.quantities and usage.input_tokens is None:
         seconds = number(duration_s)
-    if seconds is not None:
-        usage = msgspec.structs.replace(usage, quantities={**usage.quantities, "audio_ms": round(seconds * 1000)})
+    sound_ms = milliseconds(seconds)
+    if sound_ms is not None:
+        usage = msgspec.structs.replace(usage, quantities={**usage.quantities, "audio_ms": sound_ms})
     return usage, flags, cost
 
 

@@ -20,7 +20,7 @@ from tallybook.providers.openai_audio import usage_of as transcription_usage
 from tallybook.providers.openai_usage import counted
 from tallybook.providers.session import summed
 from tallybook.providers.tool import Assembly
-from tallybook.providers.value import mapping, mappings, number, scalars, whole, word
+from tallybook.providers.value import mapping, mappings, milliseconds, scalars, whole, word
 
 PARAMETERS = ("max_output_tokens", "max_response_output_tokens", "temperature", "tool_choice", "voice", "speed")
 
@@ -140,9 +140,9 @@ def _quantities(raw: Payload) -> dict[str, int]:
         for kind in ("audio", "image")
         if (count := whole(cached.get(f"{kind}_tokens"))) and count > 0
     }
-    seconds = number(raw.get("billable_audio_seconds"))
-    if seconds:
-        found["audio_ms"] = round(seconds * 1000)
+    sound_ms = milliseconds(raw.get("billable_audio_seconds"))
+    if sound_ms:
+        found["audio_ms"] = sound_ms
     return found
 
 

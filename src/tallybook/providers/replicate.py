@@ -14,7 +14,7 @@ from tallybook.providers.accounting import settled
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.loose import read_whole
 from tallybook.providers.sse import looks_like_sse
-from tallybook.providers.value import mapping, number, scalars, whole, word
+from tallybook.providers.value import mapping, milliseconds, scalars, whole, word
 
 PARAMETERS = ("temperature", "top_p", "top_k", "max_tokens", "max_new_tokens", "num_outputs", "width", "height", "seed")
 _MODEL = re.compile(r"/models/([^/]+/[^/]+)/predictions")
@@ -31,9 +31,9 @@ def parse_mapping(body: Payload) -> Parsed:
     texts = [piece for piece in pieces if isinstance(piece, str)]
     pictures = [text for text in texts if text.startswith("http") and _PICTURE.search(text)]
     quantities = {"images": len(pictures)} if pictures else {}
-    seconds = number(raw.get("predict_time"))
-    if seconds is not None:
-        quantities["compute_ms"] = round(seconds * 1000)
+    compute_ms = milliseconds(raw.get("predict_time"))
+    if compute_ms is not None:
+        quantities["compute_ms"] = compute_ms
     usage, flags = settled(
         Usage(
             input_tokens=whole(raw.get("input_token_count")),

@@ -16,7 +16,7 @@ from tallybook.model.usage import Usage
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
 from tallybook.providers.loose import read_whole
-from tallybook.providers.value import mapping, mappings, number, scalars, whole, word
+from tallybook.providers.value import mapping, mappings, milliseconds, number, scalars, whole, word
 
 PARAMETERS = ("language", "language_code", "voice", "voice_id", "output_format", "encoding", "diarize", "smart_format")
 
@@ -40,7 +40,8 @@ def _deepgram(body: Payload) -> Parsed:
 
 
 def _transcribed(seconds: int | float | None, text: str | None, id_: str | None, model: str | None) -> Parsed:
-    usage = None if not seconds else Usage(quantities={"audio_ms": round(seconds * 1000)})
+    sound_ms = milliseconds(seconds)
+    usage = None if sound_ms is None else Usage(quantities={"audio_ms": sound_ms})
     return Parsed(
         usage=usage,
         usage_raw=None if not seconds else {"duration": seconds},

@@ -36,6 +36,12 @@ def number(value: Any) -> int | float | None:
     return None
 
 
+def milliseconds(seconds: Any) -> int | None:
+    """Seconds, whole or not, as milliseconds; `None` for none, for 0, and for what no recording can last."""
+    found = number(seconds)
+    return round(found * 1000) if found is not None and 0 < found <= _USES_MAX else None
+
+
 def word(value: Any) -> str | None:
     """A text that is not empty."""
     return value if isinstance(value, str) and value else None

@@ -14,7 +14,7 @@ from tallybook.providers.failure import failure
 from tallybook.providers.google_generate import model_in
 from tallybook.providers.loose import read_whole
 from tallybook.providers.openai_usage import stated_cost
-from tallybook.providers.value import mapping, mappings, number, whole, word
+from tallybook.providers.value import mapping, mappings, milliseconds, number, whole, word
 
 _DONE = frozenset(("done", "completed", "succeeded"))
 
@@ -27,8 +27,9 @@ def parse_mapping(body: Payload) -> Parsed:
     raw = mapping(body.get("usage"))
     is_done = status in _DONE
     quantities = {"videos": 1} if is_done else {}
-    if is_done and seconds:
-        quantities["video_ms"] = round(seconds * 1000)
+    video_ms = milliseconds(seconds)
+    if is_done and video_ms:
+        quantities["video_ms"] = video_ms
     error = body.get("error")
     error_type, message = failure({"error": error}, None) if error else (None, None)
     return Parsed(
