@@ -262,3 +262,14 @@ def test_mistral_small_s_alias_meant_an_older_model_once() -> None:
     found = cost("mistral", "mistral-small-latest", "2024-12-01")
     assert (found.status, usd(found)) == ("estimated", at_rates("0.2", "0.6"))
     assert usd(cost("mistral", "mistral-small-latest", "2025-03-01")) == at_rates("0.1", "0.3")
+
+
+def test_the_size_of_a_picture_billed_by_tokens_is_no_doubt_and_of_one_billed_whole_its_price() -> None:
+    flags = ("image_quality:hd", "image_size:1024x1024")
+    tokens = {"input_tokens": 50, "input_image_tokens": 40, "output_tokens": 50}
+    assert cost("openai", "gpt-image-1", flags=flags, **tokens).status == "priced"
+    whole = cost(
+        "openai", "dall-e-3", "2026-01-10T12:00:00Z",
+        flags=flags, input_tokens=None, output_tokens=None, quantities={"images": 1},
+    )  # fmt: skip
+    assert (whole.status, whole.total_nanousd) == ("priced", 80_000_000)

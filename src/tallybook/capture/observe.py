@@ -191,6 +191,7 @@ class Observation:
             flags += cut
         if scope.is_cut:
             flags += ("field_cut",)
+        flags += self.asked.facts
         return Line(
             VERSION, time_of(self.started_us), recorder.new_id(self.started_us), scope.agent_name,
             self.format.operation, self.asked.model, scope.session_id, scope.user_id or settings.user_id, None,

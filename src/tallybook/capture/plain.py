@@ -111,7 +111,7 @@ def record(
     """Write the record of a call that ended well; False where it takes the long way, and nothing is written."""
     recorder = observation.recorder
     asked = observation.asked
-    if asked.prompt is None or asked.quantities:
+    if asked.prompt is None or asked.quantities or asked.facts:
         return False
     started_us = observation.started_us
     begin_us, moment = recorder.window

@@ -55,6 +55,10 @@ def _rows_of(provider: str) -> tuple[Row, ...]:
     return tuple([row for row in rows() if "*" in row.providers or provider in row.providers])
 
 
+_NO_DOUBT = frozenset(("image_quality", "image_size", "surface"))
+"""Facts that no price need speak of: pictures are billed by their tokens where no row prices them by their size."""
+
+
 def overlaid(
     key: Key, facts: Mapping[str, str], standard: tuple[Rate, ...], tiered: tuple[Rate, ...] | None
 ) -> tuple[Rate, ...]:
@@ -72,7 +76,7 @@ def overlaid(
         if row.mode == "multiply" and row.any_tier:
             rates = changed(rates, row.rate, multiplied(row, row.parts))
     spoken = {name for row in named for name, _ in row.where}
-    unmatched = [f"context_unmatched:{name}={facts[name]}" for name in sorted(facts.keys() - spoken - {"surface"})]
+    unmatched = [f"context_unmatched:{name}={facts[name]}" for name in sorted(facts.keys() - spoken - _NO_DOUBT)]
     return tuple([doubted(rate, *unmatched) for rate in rates]) if unmatched else rates
 
 

@@ -31,6 +31,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Scalar parameters that bear on cost or quality, as sent."""
     quantities: dict[str, int] = {}
     """Billed things known from the request alone: `characters` of speech input, `images` asked."""
+    facts: tuple[str, ...] = ()
+    """Flags of the request that bear on its price, as `cache_ttl:24h`; mostly empty."""
 
 
 class Further(msgspec.Struct, frozen=True, kw_only=True):

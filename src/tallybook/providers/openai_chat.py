@@ -21,7 +21,7 @@ from tallybook.providers.failure import failure
 from tallybook.providers.habits import timed
 from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.openai_quick import pieces, quick
-from tallybook.providers.openai_usage import counted
+from tallybook.providers.openai_usage import counted, retention
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream
 from tallybook.providers.tool import Assembly
@@ -421,6 +421,7 @@ def asked(body: Payload, url: str) -> Asked:
         is_stream=body.get("stream") is True,
         prompt=body.get("messages"),
         parameters=parameters,
+        facts=retention(parameters) if "prompt_cache_retention" in parameters else (),
     )
 
 

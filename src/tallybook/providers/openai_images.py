@@ -125,6 +125,7 @@ def asked(body: Payload, url: str) -> Asked:
         prompt=body.get("prompt"),
         parameters=scalars(body, PARAMETERS),
         quantities={"images": max(whole(body.get("n")) or 1, 1)},
+        facts=tuple([f"image_{name}:{value}" for name in ("quality", "size") if (value := word(body.get(name)))]),
     )
 
 

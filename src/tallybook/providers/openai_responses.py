@@ -18,7 +18,7 @@ from tallybook.providers.base import Asked, Format, Further, Parsed, Payload
 from tallybook.providers.failure import failure
 from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.openai_chat import model_in
-from tallybook.providers.openai_usage import counted
+from tallybook.providers.openai_usage import counted, retention
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream, named_events
 from tallybook.providers.tool import Assembly
@@ -387,6 +387,7 @@ def asked(body: Payload, url: str) -> Asked:
         is_stream=body.get("stream") is True,
         prompt=prompt if instructions is None else {"instructions": instructions, "input": prompt},
         parameters=parameters,
+        facts=retention(parameters) if "prompt_cache_retention" in parameters else (),
     )
 
 

@@ -19,7 +19,7 @@ import msgspec
 from tallybook.model.money import nanousd
 from tallybook.model.usage import Usage, is_sound
 from tallybook.providers.accounting import settled
-from tallybook.providers.value import mapping, number, uses, whole
+from tallybook.providers.value import mapping, number, uses, whole, word
 
 
 class Counted(NamedTuple):
@@ -263,3 +263,12 @@ def _stated(raw: Mapping[str, Any]) -> int | None:
             upstream = number(raw.get("market_cost"))
         return None if upstream is None else nanousd(amount) + nanousd(upstream)
     return nanousd(amount)
+
+
+def retention(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """How long the prompt's cache was asked to live, as the flag that prices go by: later models charge for it.
+
+    Source: https://developers.openai.com/api/docs/guides/prompt-caching, `prompt_cache_retention`.
+    """
+    asked = word(parameters.get("prompt_cache_retention"))
+    return () if asked is None else (f"cache_ttl:{asked}",)

@@ -225,7 +225,7 @@ def _status(http_status: int | None, error_type: str | None, *, is_complete: boo
 
 
 def _call(seen: Interaction, reading: Reading, model: str | None, result: Result, started_us: int) -> Call:
-    parsed, flags = result.parsed, result.parsed.flags
+    parsed, flags = result.parsed, (*result.parsed.flags, *reading.asked.facts)
     usage = parsed.usage or _NO_USAGE
     http_status = reading.http_status if result.http_status is None else result.http_status
     body = seen.exchange.body

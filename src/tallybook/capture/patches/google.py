@@ -20,6 +20,8 @@ from tallybook.providers.base import Stream
 from tallybook.providers.detect import detect_provider
 from tallybook.providers.table import match
 
+_VERTEX_GLOBAL = "aiplatform.googleapis.com"
+"""Vertex AI's usual address. The others name a region, and a region may cost more."""
 _FLUSH_CHUNKS = 64
 """Bodies kept before they are parsed: parsing waits for a batch, memory stays flat."""
 
@@ -36,7 +38,7 @@ def _begin(client: Any, method: str, path: str, body: Any) -> Observation | None
     is_vertex = bool(getattr(client, "vertexai", False))
     provider = "google-vertex" if is_vertex else "google"
     host = address.split("://", 1)[-1].rstrip("/")
-    usual = detect_provider(None, address) in ("google", "google-vertex") or not host
+    usual = host in ("", _VERTEX_GLOBAL) or (detect_provider(None, address) == "google" and not is_vertex)
     observation = Observation(pen, fmt, asked, provider, None if usual else host)
     observation.may_repeat = method.lower() == "get"
     observation.hash_prompt()
