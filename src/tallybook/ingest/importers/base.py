@@ -20,6 +20,7 @@ from tallybook.capture.bodies import sha256
 from tallybook.model.call import Call, Step
 from tallybook.model.ids import uuid7_of
 from tallybook.model.limits import PREVIEW_CHARS
+from tallybook.model.usage import Usage
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
@@ -72,6 +73,29 @@ class Read(NamedTuple):
     """Lines that are no JSON, or have figures in a shape that is not known."""
 
 
+class Plain(NamedTuple):
+    """A response without anything particular: who gave it, what its price depends on, and its figures."""
+
+    ident: str
+    """The provider's id of the response."""
+    at_us: int
+    provider: str
+    model: str
+    tier: str | None
+    run_id: str
+    project: str | None
+    usage: Usage
+
+
+class Brief(NamedTuple):
+    """What a portion of a file gave, as `Read` has it, with its usual responses as figures only."""
+
+    plain: list[Plain]
+    odd: bytes
+    """Lines of all other responses, to be read as usual."""
+    offset: int
+
+
 class Importer(Protocol):
     """The reader of one tool's transcripts."""
 
@@ -88,6 +112,10 @@ class Importer(Protocol):
         `is_end`: nothing follows in the file now. `is_settled`: nothing was written lately, so that the last response
         is whole; one that may still grow is marked `may_repeat` and read again. Never raises for odd content.
         """
+        ...
+
+    def brief(self, path: Path, data: bytes, start: int, *, is_end: bool) -> Brief | None:
+        """The same for sums alone, where there is a faster way to them; else `None`."""
         ...
 
 

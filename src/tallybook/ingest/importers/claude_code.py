@@ -24,6 +24,7 @@ import msgspec
 
 from tallybook.ingest.importers.agent_stream import is_told, remainders
 from tallybook.ingest.importers.base import (
+    Brief,
     Content,
     Read,
     call_id,
@@ -35,6 +36,7 @@ from tallybook.ingest.importers.base import (
     whole_lines,
     word,
 )
+from tallybook.ingest.importers.claude_brief import brief
 from tallybook.ingest.importers.claude_rows import (
     NO_RAW,
     Block,
@@ -109,6 +111,10 @@ class ClaudeCode:
         if session.billed is not None and calls:
             calls += remainders(session.billed, calls, calls[-1])
         return Read(calls, session.steps, offset, session.state, bad)
+
+    def brief(self, path: Path, data: bytes, start: int, *, is_end: bool) -> Brief | None:
+        """See `Importer.brief`."""
+        return brief(whole_lines(data, is_end=is_end), start, path.stem, _provider_of, is_end=is_end)
 
 
 class _Session:
@@ -267,7 +273,7 @@ class _Session:
         return Call(
             call_id=call_id(group.at_us, ident or word(row.uuid) or run, group.request),
             started_at_us=group.at_us,
-            provider=_provider(model, ident[:9] if ident is not None and ident.startswith(("msg_b", "msg_v")) else ""),
+            provider=_provider_of(model, ident),
             model=model,
             response_model=model,
             response_id=ident,
@@ -392,6 +398,10 @@ def _visible(blocks: list[Block]) -> Iterator[str]:
                 yield text
         if block.type in _TOOLS:
             yield _text(block.input)
+
+
+def _provider_of(model: str | None, ident: str | None) -> str:
+    return _provider(model, ident[:9] if ident is not None and ident.startswith(("msg_b", "msg_v")) else "")
 
 
 @lru_cache(maxsize=256)

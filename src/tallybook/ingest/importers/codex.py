@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from tallybook.ingest.importers.base import (
+    Brief,
     Content,
     Read,
     call_id,
@@ -176,6 +177,10 @@ class Codex:
     def files(self, root: Path) -> Iterable[Path]:
         """See `Importer.files`."""
         return [root] if root.is_file() else root.rglob("*.jsonl")
+
+    def brief(self, path: Path, data: bytes, start: int, *, is_end: bool) -> Brief | None:
+        """See `Importer.brief`: there is no faster way than reading."""
+        return None
 
     def read(self, path: Path, data: bytes, start: int, state: Any, *, is_end: bool, is_settled: bool) -> Read:
         """See `Importer.read`."""

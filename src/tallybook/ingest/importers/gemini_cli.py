@@ -14,7 +14,17 @@ from typing import Any
 
 import msgspec
 
-from tallybook.ingest.importers.base import Content, Read, call_id, project_of, text_facts, unix_us, whole_lines, word
+from tallybook.ingest.importers.base import (
+    Brief,
+    Content,
+    Read,
+    call_id,
+    project_of,
+    text_facts,
+    unix_us,
+    whole_lines,
+    word,
+)
 from tallybook.model.call import Call, ToolCall
 from tallybook.model.usage import Usage
 
@@ -74,6 +84,10 @@ class GeminiCli:
             return [root]
         found = [path for path in root.rglob("*.json*") if path.suffix in (".json", ".jsonl")]
         return [path for path in found if _is_chat(path)] or ([] if ".gemini" in root.parts else found)
+
+    def brief(self, path: Path, data: bytes, start: int, *, is_end: bool) -> Brief | None:
+        """See `Importer.brief`: there is no faster way than reading."""
+        return None
 
     def read(self, path: Path, data: bytes, start: int, state: Any, *, is_end: bool, is_settled: bool) -> Read:
         """See `Importer.read`. A chat that is being written just now gives nothing until it is whole."""

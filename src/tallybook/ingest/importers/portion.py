@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tallybook.ingest.importers.base import Content, Importer, Mark
+from tallybook.ingest.importers.base import Content, Importer, Mark, Read
 from tallybook.ingest.importers.claude_code import ClaudeCode
 from tallybook.ingest.importers.codex import Codex
 from tallybook.ingest.importers.gemini_cli import GeminiCli
@@ -81,6 +81,7 @@ class Worker:
 
     def __init__(self, job: Job) -> None:
         self._job = job
+        self._is_kept = job.is_kept or job.folder is not None
         self._importers: dict[str, Importer] = {}
         self._seen: set[Any] = set()
         self._repeated = 0
@@ -130,7 +131,9 @@ class Worker:
                 file.seek(offset)
                 data = file.read(min(piece, max(source.size - offset, 0)))
                 is_end = offset + len(data) >= source.size or not data
-                got = reader.read(path, data, offset, state, is_end=is_end, is_settled=is_settled)
+                got = None if self._is_kept else self._brief(reader, path, data, offset, is_end)
+                if got is None:
+                    got = reader.read(path, data, offset, state, is_end=is_end, is_settled=is_settled)
                 is_whole &= self._take(got.calls, got.steps)
                 self._note(source.path, got.bad)
                 # One response larger than a piece: try again with more.
@@ -140,6 +143,26 @@ class Worker:
                     break
         if is_whole:
             self._marks[source.path] = Mark(source.size, source.mtime_ns, offset, state)
+
+    def _brief(self, reader: Importer, path: Path, data: bytes, offset: int, is_end: bool) -> Read | None:
+        """Count the usual responses of a portion, and give the others; `None` where it must be read as a whole."""
+        found = reader.brief(path, data, offset, is_end=is_end)
+        if found is None:
+            return None
+        seen, since_us, add = self._seen, self._job.since_us, self._summing.add_plain
+        for one in found.plain:
+            if since_us is not None and one.at_us < since_us:
+                continue
+            name = (one.provider, one.ident)
+            if name in seen:
+                self._repeated += 1
+                continue
+            seen.add(name)
+            add(one, reader.name)
+        calls: list[Call] = []
+        if found.odd:
+            calls = reader.read(path, found.odd, 0, None, is_end=True, is_settled=True).calls
+        return Read(calls, [], found.offset)
 
     def _take(self, calls: list[Call], steps: list[Step]) -> bool:
         """Write and count what is new; False when calls were left out for being too old."""

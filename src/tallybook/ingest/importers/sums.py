@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tallybook.ingest.importers.base import Plain
 from tallybook.model.call import Call, Run
 from tallybook.model.usage import Usage
 from tallybook.prices.base import DAY_MINUTES, Key, Rate
@@ -92,6 +93,31 @@ class Summing:
         elif at_us > one.last_at_us:
             one.last_at_us = at_us
 
+    def add_plain(self, one: Plain, agent: str) -> None:
+        """One call without anything particular."""
+        use = one.usage
+        model, at_us, total = one.model, one.at_us, use.input_tokens or 0
+        of = (one.provider, model, model, one.tier, one.project)
+        rates = self._plain.get(of)
+        if rates is None:
+            self._rate(_call_of(one, agent))
+            rates = self._plain[of]
+        rate = rates[0] if len(rates) == 1 and _is_plain(rates[0]) else rate_at(rates, at_us, total)
+        name = (one.run_id, model, id(rate), one.project, agent, None)
+        bin_ = self._bins.get(name)
+        if bin_ is None:
+            bin_ = self._bins[name] = _Bin(_call_of(one, agent), rate)
+        bin_.calls += 1
+        bin_.total += total
+        bin_.output += use.output_tokens or 0
+        bin_.read += use.cache_read_tokens or 0
+        bin_.written_5m += use.cache_write_5m_tokens or 0
+        bin_.written_1h += use.cache_write_1h_tokens or 0
+        if at_us < bin_.first_at_us:
+            bin_.first_at_us = at_us
+        elif at_us > bin_.last_at_us:
+            bin_.last_at_us = at_us
+
     def _rate(self, call: Call) -> Rate | None:
         name = None
         rates = None
@@ -122,6 +148,14 @@ class Summing:
                 )
             _account(total, one)
         return list(found.values())
+
+
+def _call_of(one: Plain, agent: str) -> Call:
+    return Call(
+        call_id="", started_at_us=one.at_us, provider=one.provider, model=one.model, response_model=one.model,
+        response_id=one.ident, run_id=one.run_id, usage=one.usage, project=one.project, agent_name=agent,
+        service_tier=one.tier,
+    )  # fmt: skip
 
 
 def _is_plain(rate: Rate) -> bool:
