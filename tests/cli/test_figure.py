@@ -117,3 +117,12 @@ def test_sparklines_are_blank_where_nothing_happened() -> None:
 def test_heat_cells_have_five_shades() -> None:
     assert [cell(value, 100, PAGE) for value in (0, 1, 30, 60, 100)] == ["·", "░", "▒", "▓", "█"]
     assert cell(5, 0, ASCII) == "."
+
+
+@pytest.mark.parametrize(
+    ("nano", "text"),
+    [(148_500, "$0.0001485"), (1_500_000_000, "$1.50"), (0, "$0.00"), (1, "$0.000000001"), (-20_000_000, "-$0.02"),
+     (1_234_000_000_000, "$1,234.00")],
+)  # fmt: skip
+def test_exact_money_has_every_nano_dollar(nano: int, text: str) -> None:
+    assert figure.exact(nano, PAGE) == text

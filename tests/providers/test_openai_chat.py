@@ -367,3 +367,13 @@ def test_usage_inside_the_last_choice_counts_where_the_chunk_has_none() -> None:
         found = parse(raw).usage
         assert found is not None
         assert (found.input_tokens, found.output_tokens, found.cache_read_tokens) == (19, 13, 4)
+
+
+def test_a_list_of_a_streams_chunks_counts_as_the_stream() -> None:
+    usage = {"prompt_tokens": 19, "completion_tokens": 13, "total_tokens": 32}
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    choice = {"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}
+    events = [{**chunk, "choices": [choice]}, {**chunk, "choices": [], "usage": usage}]
+    got = parse(body(events))
+    assert (got.text, got.usage, got.is_complete) == ("Hi", Usage(input_tokens=19, output_tokens=13), True)
+    assert parse(body(["no", 1])).usage is None

@@ -211,7 +211,7 @@ def _parts(found: Explained, page: Page) -> Iterator[str]:
     rows = [*_rows(found.usage or Usage(), _own_cost(found), page)]
     for call, cost in zip(found.further, found.further_costs or [Cost()] * len(found.further), strict=True):
         rows.append(_further(call, cost, page))
-    total = figure.money(found.cost.total_nanousd, page) if found.cost.total_nanousd is not None else found.cost.status
+    total = figure.exact(found.cost.total_nanousd, page) if found.cost.total_nanousd is not None else found.cost.status
     tokens = None if found.usage is None else found.usage.total_tokens
     rows.append(Row(("Total", figure.count(tokens, page), total), "total"))
     columns = (Column("Part"), Column("Tokens", is_right=True), Column("Cost", is_right=True))
@@ -226,7 +226,7 @@ def _own_cost(found: Explained) -> Cost:
 
 def _further(call: Call, cost: Cost, page: Page) -> Row:
     name = f"{(call.name or 'other model').replace('_', ' ')}: {clean(call.model or 'model not told')}"
-    return Row((name, figure.count(call.usage.total_tokens, page), figure.money(cost.total_nanousd, page)))
+    return Row((name, figure.count(call.usage.total_tokens, page), figure.exact(cost.total_nanousd, page)))
 
 
 def _rows(use: Usage, cost: Cost, page: Page) -> Iterator[Row]:
@@ -244,11 +244,11 @@ def _rows(use: Usage, cost: Cost, page: Page) -> Iterator[Row]:
     ]
     for name, tokens, nanousd in parts:
         if tokens or nanousd or not name.startswith(" "):
-            yield Row((name, figure.count(tokens, page), "" if nanousd is None else figure.money(nanousd, page)))
+            yield Row((name, figure.count(tokens, page), "" if nanousd is None else figure.exact(nanousd, page)))
     for kind, count in use.requests.items():
         yield Row((f"{kind.replace('_', ' ')}, uses", figure.count(count, page), ""))
     if cost.tools_nanousd:
-        yield Row(("Fees of tools and requests", "", figure.money(cost.tools_nanousd, page)))
+        yield Row(("Fees of tools and requests", "", figure.exact(cost.tools_nanousd, page)))
     for kind, count in use.quantities.items():
         yield Row((kind.replace("_", " "), figure.count(count, page), ""))
 

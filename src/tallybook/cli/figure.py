@@ -32,6 +32,15 @@ def money(nano: int | None, page: Page, currency: str = "USD", *, is_partial: bo
     return f"{'-' if nano < 0 else ''}{symbol}{text}{'+' if is_partial else ''}"
 
 
+def exact(nano: int | None, page: Page) -> str:
+    """`$0.0001485`: USD to the last nano-dollar and at least to the cent, so that shown parts add up to their total."""
+    if nano is None:
+        return page.dash
+    whole, rest = divmod(abs(nano), 1_000_000_000)
+    decimals = f"{rest:09d}".rstrip("0").ljust(2, "0")
+    return f"{'-' if nano < 0 else ''}${whole:,}.{decimals}"
+
+
 def cost(totals: Totals, page: Page, currency: str = "USD") -> str:
     """The cost of totals: `unpriced` where no call has a price, `$12.40+` where some lack one."""
     if totals.cost_nano is None:

@@ -340,6 +340,11 @@ def parse(raw: bytes) -> Parsed:
             body = decode(raw)
         except UNREADABLE:
             return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+        if isinstance(body, list) and any("choices" in item for item in mappings(body)):
+            stream = ChatStream()  # A stream's chunks, as some recorders keep them.
+            for item in body:
+                stream.feed(item)
+            return stream.result()
         if not isinstance(body, Mapping):
             error_type, error_message = failure(body, None)
             return Parsed(error_type=error_type, error_message=error_message)

@@ -29,6 +29,8 @@ _SOURCES = {
     "google.generate": "https://ai.google.dev/api/generate-content#UsageMetadata",
     "google.live": "https://ai.google.dev/api/live#UsageMetadata",
     "bedrock.converse": "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html",
+    "dashscope.generation": "https://www.alibabacloud.com/help/en/model-studio/qwen-api-reference",
+    "workers_ai.run": "https://developers.cloudflare.com/workers-ai/get-started/rest-api/",
     "ollama.chat": "https://github.com/ollama/ollama/blob/main/docs/api.md",
 }
 
