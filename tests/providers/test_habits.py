@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tallybook.model.usage import Usage
-from tallybook.providers.habits import HABITS, of_host, rule, shown, timed, told
+from tallybook.providers.habits import HABITS, least_billed, of_host, rule, shown, timed, told
 from tallybook.providers.openai_usage import counted
 from tallybook.providers.table import ROWS, loaded
 
@@ -112,3 +112,11 @@ def test_the_rule_and_the_habits_are_told_together() -> None:
 
 def test_a_hosts_habits_are_found_by_its_name() -> None:
     assert [habit.name for habit in of_host("x-ai")] == ["reasoning_beside_output", "cost_in_ticks"]
+
+
+def test_groq_bills_no_recording_as_shorter_than_ten_seconds() -> None:
+    short, long = Usage(quantities={"audio_ms": 2_000}), Usage(quantities={"audio_ms": 12_000})
+    assert least_billed("groq", short).quantities == {"audio_ms": 10_000}
+    assert least_billed("groq", long) is long
+    assert least_billed("openai", short) is short
+    assert least_billed("groq", Usage(input_tokens=1)) == Usage(input_tokens=1)

@@ -143,3 +143,8 @@ def test_annotated_pages_are_billed_instead_of_plain_ones_not_besides() -> None:
 def test_more_reasoning_than_output_is_no_sure_price() -> None:
     got = answer(usage={"input": 1_000, "output": 100, "reasoning": 500})
     assert (got["cost_status"], got["reasons"]) == ("estimated", ["parts_exceed_output"])
+
+
+def test_a_short_recording_at_groq_is_billed_as_ten_seconds() -> None:
+    got = answer(provider="groq", model="whisper-large-v3-turbo", usage={"audio_seconds": 2})
+    assert (got["cost_usd"], got["cost_status"]) == (0.000111111, "priced")

@@ -236,3 +236,15 @@ def told(format_name: str, raw: Any) -> str:
     if format_name.startswith("openai."):
         found += [habit.text for habit in shown(raw)]
     return "; ".join(found)
+
+
+_LEAST_SOUND_MS = {"groq": 10_000}
+"""Hosts that bill a recording as no shorter than this: https://console.groq.com/docs/speech-to-text"""
+
+
+def least_billed(provider: str | None, usage: Usage) -> Usage:
+    """The usage with its sound as long as the host bills it."""
+    least, sound_ms = _LEAST_SOUND_MS.get(provider or "", 0), usage.quantities.get("audio_ms", 0)
+    if not 0 < sound_ms < least:
+        return usage
+    return msgspec.structs.replace(usage, quantities={**usage.quantities, "audio_ms": least})

@@ -22,6 +22,7 @@ from tallybook.prices import cost as rules
 from tallybook.prices import naming
 from tallybook.prices.cost import cost_of, key_of
 from tallybook.providers.detect import detect_provider
+from tallybook.providers.habits import least_billed
 from tallybook.query.explain import Book, counted, together
 from tallybook.query.interaction import of_record
 
@@ -231,6 +232,7 @@ def _built(
     if model and naming.provider_id(provider) == "aws":
         answered = None  # Bedrock's answers name the bare model; the profile that was asked tells the price.
     usage, flags = _merged(stated, own, context)
+    usage = least_billed(naming.provider_id(provider), usage)
     batch = bool(context.get("batch") or context.get("is_batch")) or context.get("processing") == "batch"
     tier = _tier(context, own)
     call = Call(
