@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,20 +28,20 @@ def server() -> Iterator[ReplayServer]:
 
 @pytest.fixture
 def start(server: ReplayServer) -> Iterator[Start]:
-    """Starts `program.py`; whatever still runs at the end of the test is killed."""
+    """Starts `program.py`; whatever still runs at the end of the test is killed, its children with it."""
     started: list[subprocess.Popen[str]] = []
 
     def run(how: str, folder: Path, **settings: str) -> subprocess.Popen[str]:
         environment = {**os.environ, **settings, "REPLAY_URL": server.openai_url}
         program = subprocess.Popen(
             [sys.executable, str(PROGRAM), how, str(folder)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
         )  # fmt: skip
         started.append(program)
         return program
 
     yield run
     for program in started:
-        if program.poll() is None:
-            program.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
         program.communicate()

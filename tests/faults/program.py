@@ -65,20 +65,24 @@ def start(method: str, folder: str) -> None:
 
 
 def fork() -> None:
-    """Calls before, in the child and in the parent after a fork, while a thread of the parent is calling too."""
+    """Calls before, in the child and in the parent after a fork, while a thread of the parent is calling too.
+
+    All clients are made before: a child forked while a thread makes one waits for ever for OpenSSL's lock.
+    """
     ended = threading.Event()
+    made, *theirs = [client() for _ in range(4)]
 
     def busy() -> None:
         while not ended.is_set():
-            call()
+            call(1, made)
 
     thread = threading.Thread(target=busy)
     thread.start()
     children = []
-    for _ in range(3):
+    for own in theirs:
         pid = os.fork()
         if pid == 0:
-            call(2)
+            call(2, own)
             os._exit(0)
         children.append(pid)
     for pid in children:
