@@ -60,16 +60,17 @@ class Output:
 
     def write_days(self, kind: FileKind, sql: str, day_sql: str, order: str, sequence: int) -> list[File]:
         """Write the rows of a SELECT to one file for each day, in one pass: `day_sql` tells a row's day, `order` the
-        order in a file. A day that has no folder yet gets one.
+        order in a file (empty: any). A day that has no folder yet gets one.
         """
         beside = self._folder / f".{kind}-{sequence:06d}.tmp"
         shutil.rmtree(beside, ignore_errors=True)
         threads = self._con.execute("SELECT current_setting('threads')").fetchone()
         # With several threads each would write a file of its own for each day.
         self._con.execute("SET threads=1")
+        ordered = f" ORDER BY {order}" if order else ""
         try:
             rows = self._con.execute(
-                f"COPY (SELECT *, CAST({day_sql} AS VARCHAR) AS {_DAY} FROM ({sql}) ORDER BY {order}) "
+                f"COPY (SELECT *, CAST({day_sql} AS VARCHAR) AS {_DAY} FROM ({sql}){ordered}) "
                 f"TO {text_sql(str(beside))} ({_FORMAT}, PARTITION_BY ({_DAY}), RETURN_STATS)"
             ).fetchall()
             files = []
@@ -101,15 +102,16 @@ class Output:
         """Write the table `made` by day, without the days `but`."""
         day = "day" if unit == "day" else "CAST(hour AS DATE)"
         # Buckets in order take half the bytes; of the other summaries a file is as small in any order.
-        order = " ORDER BY ALL" if kind == "summary_latency" else ""
+        order = "ALL" if kind == "summary_latency" else ""
+        ordered = f" ORDER BY {order}" if order else ""
         found = self._con.execute(f"SELECT CAST({day} AS VARCHAR), count(*) FROM made GROUP BY 1 ORDER BY 1").fetchall()
         names = [name for name, _ in found if name not in but]
         if in_one_pass(len(names), sum(count for _, count in found)):
             left = f" WHERE CAST({day} AS VARCHAR) IN ({', '.join(map(text_sql, names))})" if but else ""
-            files = self.write_days(kind, f"SELECT * FROM made{left}", day, "ALL", sequence)
+            files = self.write_days(kind, f"SELECT * FROM made{left}", day, order, sequence)
         else:
             files = [
-                self.write(kind, name, f"SELECT * FROM made WHERE {day} = DATE {text_sql(name)}{order}", sequence)
+                self.write(kind, name, f"SELECT * FROM made WHERE {day} = DATE {text_sql(name)}{ordered}", sequence)
                 for name in names
             ]
         if kind == "summary_runs" and files:

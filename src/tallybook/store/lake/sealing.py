@@ -208,12 +208,14 @@ class Sealer:
         ).fetchall()
         at_once: dict[str, File] = {}
         if in_one_pass(len(days), sum(row[6] for row in days)):
-            order = f"started_at, {id_column}"
+            is_near = kind != "steps" and max(row[6] for row in days) <= UNSORTED_ROWS
+            order = "" if is_near else f"started_at, {id_column}"
             made = self._output.write_days(kind, f"SELECT {select} FROM {table}", "day", order, sequence)
             at_once = {file.day: file for file in made}
         files = []
         if kind == "calls":
-            self._in_order = {row[0] for row in days if row[7] == 1}
+            # What was imported lies by session, whoever wrote it.
+            self._in_order = {row[0] for row in days if row[7] == 1 and not row[5]}
         for day, low, high, min_id, max_id, is_mixed, rows, _ in days:
             one_day = "" if len(days) == 1 else f" WHERE day = DATE {text_sql(day)}"
             # Sorting costs a tenth of the whole. One writer's lines are in the order of their ends, which is near
