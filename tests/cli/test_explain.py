@@ -147,3 +147,15 @@ def test_a_missing_file_is_told(run: Run) -> None:
     ran = run("explain", "/nowhere/at/all.json")
     assert ran.code == 1
     assert "/nowhere/at/all.json" in ran.err
+
+
+def test_however_many_blank_lines_do_not_end_a_run(run: Run, tmp_path: Path) -> None:
+    place = tmp_path / "records.jsonl"
+    record = json.dumps({"id": "1", "provider": "openai", "response": {"status": 200, "body": CHAT}})
+    place.write_text("\n" * 5_000 + record + "\n", encoding="utf-8")
+    assert json.loads(run("explain", "--jsonl", str(place)).out)["id"] == "1"
+
+
+def test_a_file_that_is_not_there_is_named_and_nothing_else_is_blamed(run: Run, tmp_path: Path) -> None:
+    ran = run("explain", str(tmp_path / "none.json"))
+    assert (ran.code, ran.err) == (1, f"Error: {tmp_path / 'none.json'}: No such file or directory\n")

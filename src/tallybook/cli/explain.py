@@ -95,8 +95,8 @@ def _opened(name: str) -> BinaryIO:
 def _many(host: Host, lines: Iterable[bytes], book: PriceBook, told: dict[str, str | None], at_us: int | None) -> None:
     encode = msgspec.json.Encoder().encode
     now_us = host.now_us()
-    source = iter(lines)
-    while batch := [line for line in islice(source, BATCH) if not line.isspace()]:
+    source = (line for line in lines if not line.isspace())
+    while batch := list(islice(source, BATCH)):
         found = asking.priced([asking.counted(named(read_record(line), **told), now_us, at_us) for line in batch], book)
         _write(host, b"".join([encode(asking.line_of(one)) + b"\n" for one in found]))
 

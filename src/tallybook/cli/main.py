@@ -146,7 +146,10 @@ def main(args: Sequence[str] | None = None, host: Host | None = None) -> int:
         return 2 if isinstance(error, InputError) and (error.field or "").startswith("--") else 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _complain(host, f"{where}{error.strerror or error}", "`tallybook doctor` looks at the folder")
+        is_absent = isinstance(error, FileNotFoundError | IsADirectoryError)
+        _complain(
+            host, f"{where}{error.strerror or error}", None if is_absent else "`tallybook doctor` looks at the folder"
+        )
         return 1
     return 0
 
