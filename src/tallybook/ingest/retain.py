@@ -56,13 +56,18 @@ def retain(
             sequence=manifest.sequence + 1,
             files=tuple(file for file in manifest.files if file.path not in paths),
             removed=tuple(sorted({*manifest.removed, *emptied})),
-            damaged=tuple(one for one in manifest.damaged if one.path.split("/")[0] not in emptied),
+            damaged=tuple(
+                one for one in manifest.damaged if one.path not in paths and one.path.split("/")[0] not in emptied
+            ),
         )
         manifests.write(folder, manifest, disk)
         for path in paths:
             disk.unlink(folder / path)
         for day in emptied:
             for kept in (folder / day).glob("damaged-*.txt"):
+                disk.unlink(kept)
+        for day, kind in {(file.day, file.kind) for file in gone if file.kind in BODIES}:
+            for kept in (folder / day).glob(f"damaged-*-{kind}.*.txt"):
                 disk.unlink(kept)
         return removed
 

@@ -28,6 +28,7 @@ from tallybook.model.errors import StorageError
 from tallybook.model.limits import SEAL_AGE_S, SEAL_BYTES, SEAL_ROWS, SEAL_SEGMENTS, SEGMENT_GRACE_S
 from tallybook.store.base import StateStore
 from tallybook.store.lake import manifest as manifests
+from tallybook.store.lake.aside import DamageMet, healed, lost_summaries, noted, readable, watching
 from tallybook.store.lake.manifest import Damage, Disk, File, Manifest, RealDisk
 from tallybook.store.lake.price import Prices
 from tallybook.store.lake.scratch import remove_left
@@ -44,6 +45,8 @@ COMPACT_BYTES = 128_000_000
 call is written twice or thrice however busy its day."""
 _LINE_BYTES = 900
 """A usual line, to guess the number of rows from bytes."""
+DAMAGES = 1000
+"""Stretches of segments that were no record, which the manifest remembers."""
 _ADDITIVE = ("telemetry", "steps", "prompts", "responses", "messages")
 
 
@@ -115,48 +118,135 @@ def seal(
         if state is not None:
             follow(folder, state, prices)
         now = time.time() if now_s is None else now_s
-        manifest = _manifest(folder)
+        manifest = _manifest(folder, disk)
         _clean(folder, manifest, disk)
         remove_left()
         manifest = _drop_sealed(folder, manifest, disk, now)
-        taken = _take(folder, manifest, disk)
-        sealer = Sealer(folder, prices, disk)
-        try:
-            calls = 0
-            before = len(manifest.files)
-            if manifest.is_rebuilt:
-                manifest = _order(folder, sealer, manifest, disk)
-            for segments in _batches(folder, taken):
-                manifest, count = _seal_batch(folder, sealer, manifest, segments, disk)
-                calls += count
-            manifest, folded = _fold(folder, sealer, manifest, disk)
-            compacted = 0
-            if compact:
-                manifest, compacted = _compact(folder, sealer, manifest, disk, _day_of(now))
-        finally:
-            sealer.close()
-        count = sum(len(paths) for paths in taken.values())
-        if count or folded or compacted or not (folder / SUMMARY_NAME).exists():
+        before = len(manifest.files)
+        done = _Done()
+        while True:
+            sealer = Sealer(folder, prices, disk)
+            try:
+                manifest = _all(folder, sealer, manifest, disk, _day_of(now) if compact else None, done)
+                break
+            except DamageMet as met:
+                # What was done stands in the manifest. Each turn finds another file, so this ends.
+                manifest = _set_aside(folder, done.manifest or manifest, met, disk)
+            finally:
+                sealer.close()
+        if done.segments or done.folded or done.compacted or not (folder / SUMMARY_NAME).exists():
             write_summary(folder, int(now * 1_000_000), disk)
-        return Sealed(calls, count, len(manifest.files) - before, compacted)
+        return Sealed(done.calls, done.segments, len(manifest.files) - before, done.compacted)
+
+
+class _Done:
+    """What a sealing has done so far, also when it has to go on without a file that it met."""
+
+    def __init__(self) -> None:
+        self.calls = self.segments = self.folded = self.compacted = 0
+        self.manifest: Manifest | None = None
+        """As it was last written."""
+
+
+def _all(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk, today: str | None, done: _Done) -> Manifest:
+    """All that is due, with the counts added to `done`; without `today` nothing is merged. Raises DamageMet."""
+    done.manifest = manifest
+    if manifest.is_rebuilt:
+        done.manifest = manifest = _order(folder, sealer, manifest, disk)
+    done.manifest = manifest = _summaries_anew(folder, sealer, manifest, disk)
+    for segments in _batches(folder, _take(folder, manifest, disk)):
+        done.manifest, count = _seal_batch(folder, sealer, manifest, segments, disk)
+        manifest = done.manifest
+        done.calls += count
+        done.segments += sum(len(paths) for paths in segments.values())
+    done.manifest, count = _fold(folder, sealer, manifest, disk)
+    manifest = done.manifest
+    done.folded += count
+    if today is not None:
+        manifest = _compact(folder, sealer, manifest, disk, today, done)
+    return manifest
+
+
+def _summaries_anew(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk) -> Manifest:
+    """Make the summaries anew of days in which one is damaged and all facts can be read; the damaged file is kept."""
+    for day, lost in lost_summaries(manifest).items():
+        sequence = manifest.sequence + 1
+        seen = readable(manifest)
+        with watching(folder, [file for file in seen.files if file.day == day and file.kind in ("calls", "tools")]):
+            made = sealer.summaries(seen, day, sequence)
+        gone = {file.path for file in (*lost, *made.gone)}
+        kept = {}
+        for file in lost:
+            name = f"damaged-{sequence:06d}-{Path(file.path).name}.txt"
+            if (folder / file.path).exists():
+                disk.replace(folder / file.path, folder / day / name)
+                kept[file.path] = f"{day}/{name}"
+        manifest = msgspec.structs.replace(
+            manifest,
+            sequence=sequence,
+            files=_ordered([*(file for file in manifest.files if file.path not in gone), *made.files]),
+            damaged=tuple(
+                msgspec.structs.replace(one, kept_in=kept[one.path]) if one.path in kept else one
+                for one in manifest.damaged
+            ),
+        )
+        manifests.write(folder, manifest, disk)
+        for file in made.gone:
+            disk.unlink(folder / file.path)
+    return manifest
+
+
+def _set_aside(folder: Path, manifest: Manifest, met: DamageMet, disk: Disk) -> Manifest:
+    """The manifest with what cannot be read on record. Segments that are there still are kept for who mends it."""
+    for one in met.found:
+        path = folder / one.path
+        until = path.stat().st_mtime if path.exists() else time.time()
+        for name in manifest.sealed:
+            segment = folder / name
+            # One that was taken after the file was written is not in it.
+            if segment.parent == path.parent and segment.exists() and segment.stat().st_ctime <= until:
+                disk.replace(segment, path.parent / f"damaged-{manifest.sequence:06d}-{segment.name}.txt")
+    manifest = noted(manifest, met.found, DAMAGES)
+    manifests.write(folder, manifest, disk)
+    return manifest
 
 
 def _day_of(now_s: float) -> str:
     return datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%d")
 
 
-def _manifest(folder: Path) -> Manifest:
-    """The manifest to go on from; rebuilt from the files found when the real one is damaged."""
+def _manifest(folder: Path, disk: Disk) -> Manifest:
+    """The manifest to go on from; rebuilt from the files found when the real one is damaged or was removed."""
     try:
-        return manifests.read(folder)
+        if _is_lost(folder):
+            reason = "the manifest is gone; it was rebuilt from the files"
+            rebuilt = manifests.rebuilt(folder)
+            damage = Damage(path=manifests.NAME, offset=None, reason=reason)
+            rebuilt = msgspec.structs.replace(rebuilt, damaged=(damage,))
+            manifests.write(folder, rebuilt, disk)
+            return rebuilt
+        return healed(folder, manifests.read(folder))
     except StorageError as error:
         if "damaged" not in str(error):
             raise
         rebuilt = manifests.rebuilt(folder)
         kept = folder / f"{manifests.NAME}.damaged-{int(time.time())}"
-        (folder / manifests.NAME).replace(kept)
+        kept.write_bytes((folder / manifests.NAME).read_bytes())
         damage = Damage(path=manifests.NAME, offset=0, reason=str(error), kept_in=kept.name)
-        return msgspec.structs.replace(rebuilt, damaged=(damage,))
+        rebuilt = msgspec.structs.replace(rebuilt, damaged=(damage,))
+        # At once and in one rename: without a manifest all files would be what a crash left behind.
+        manifests.write(folder, rebuilt, disk)
+        return rebuilt
+
+
+def _is_lost(folder: Path) -> bool:
+    """Whether files tell that there was a manifest. What the very first sealing left behind has its segments still."""
+    if (folder / manifests.NAME).exists():
+        return False
+    found = manifests.rebuilt(folder)
+    if not found.files or found.sequence > 1:
+        return bool(found.files)
+    return not any(f".{SEALING}" in path for paths in manifests.list_segments(folder).values() for path in paths)
 
 
 def _clean(folder: Path, manifest: Manifest, disk: Disk) -> None:
@@ -257,8 +347,10 @@ def _seal_batch(
 ) -> tuple[Manifest, int]:
     """One portion: its files first, then the manifest that names them."""
     sequence = manifest.sequence + 1
-    batch = sealer.seal(manifest, segments, sequence)
-    damaged = [*manifest.damaged]
+    seen = readable(manifest)
+    with watching(folder, [file for file in seen.files if file.kind in ("calls", "tools")]):
+        batch = sealer.seal(seen, segments, sequence)
+    damaged: list[Damage] = []
     for path, bad in batch.bad.items():
         if not bad:
             continue
@@ -275,8 +367,8 @@ def _seal_batch(
         sequence=sequence,
         files=_ordered([*(file for file in manifest.files if file.path not in gone), *batch.files]),
         sealed=(*manifest.sealed, *(path for paths in segments.values() for path in paths)),
-        damaged=tuple(damaged[-1000:]),
     )
+    manifest = noted(manifest, damaged, DAMAGES)
     manifests.write(folder, manifest, disk)
     for path in gone:
         disk.unlink(folder / path)
@@ -295,7 +387,9 @@ def _fold(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk) -> tuple
     gone_before = {*manifest.sealed, *taken}
     others = [path for path in manifests.list_segments(folder).get("amendments", []) if path not in gone_before]
     sequence = manifest.sequence + 1
-    done = sealer.fold(manifest, taken, others, sequence)
+    seen = readable(manifest)
+    with watching(folder, [file for file in seen.files if file.kind in ("calls", "tools")]):
+        done = sealer.fold(seen, taken, others, sequence)
     if not done.segments:
         return manifest, 0
     gone = {file.path for file in done.gone}
@@ -313,7 +407,8 @@ def _fold(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk) -> tuple
 
 def _order(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk) -> Manifest:
     """A rebuilt manifest with nothing in it twice, in its place."""
-    manifest, gone = sealer.ordered(manifest)
+    with watching(folder, readable(manifest).files):
+        manifest, gone = sealer.ordered(manifest)
     manifest = msgspec.structs.replace(manifest, files=_ordered(manifest.files))
     manifests.write(folder, manifest, disk)
     for file in gone:
@@ -321,29 +416,30 @@ def _order(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk) -> Mani
     return manifest
 
 
-def _compact(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk, today: str) -> tuple[Manifest, int]:
+def _compact(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk, today: str, done: _Done) -> Manifest:
     """Merge the files of each past day, and of the current one when they are many, kind by kind."""
     groups: dict[tuple[str, str], list[File]] = {}
-    for file in manifest.files:
+    for file in readable(manifest).files:
         groups.setdefault((file.day, file.kind), []).append(file)
     replaced: list[File] = []
-    merged = 0
     for (day, _), files in groups.items():
         small = [file for file in files if _is_small(file)]
         if day >= today and len(small) < COMPACT_FILES:
             continue
         for portion in _portions(small):
             sequence = manifest.sequence + 1
-            one = sealer.compact(portion, sequence)
+            with watching(folder, portion):
+                one = sealer.compact(portion, sequence)
             gone = {file.path for file in portion}
             kept = [file for file in manifest.files if file.path not in gone]
             manifest = msgspec.structs.replace(manifest, sequence=sequence, files=_ordered([*kept, one]))
             manifests.write(folder, manifest, disk)
+            done.manifest = manifest
             replaced += portion
-            merged += 1
+            done.compacted += 1
     for file in replaced:
         disk.unlink(folder / file.path)
-    return manifest, merged  # fmt: skip
+    return manifest
 
 
 def _is_small(file: File) -> bool:

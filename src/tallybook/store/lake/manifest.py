@@ -52,10 +52,11 @@ class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Bytes of a segment that were no record: set aside when it was sealed."""
+    """Bytes of a segment that were no record, set aside when it was sealed; or a file of the manifest that cannot be
+    read, left where it is. `offset` is None where the file is gone."""
 
     path: str
-    offset: int
+    offset: int | None
     reason: str
     kept_in: str = ""
 

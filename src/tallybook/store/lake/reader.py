@@ -183,7 +183,8 @@ class Reader:
     def warnings(self) -> list[Warned]:
         """Everything set aside so far, also by earlier sealings."""
         found = self.set_aside()
-        found.extend(Warned(d.path, d.offset, d.reason) for d in self.view().manifest.damaged)
+        met = {one.path for one in found if one.path in self._aside}
+        found.extend(Warned(d.path, d.offset, d.reason) for d in self.view().manifest.damaged if d.path not in met)
         return found
 
     def hot(self, view: View, columns: Iterable[str]) -> bool:

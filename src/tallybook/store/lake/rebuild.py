@@ -54,8 +54,12 @@ class Rebuilder:
         files: list[File] = []
         gone: list[File] = []
         removed: list[str] = []
+        aside = {one.path for one in manifest.damaged}
         for day in sorted({file.day for file in manifest.files}):
-            of_day = [told(self._con, self._folder, file) for file in manifest.files if file.day == day]
+            of_day = [
+                file if file.path in aside else told(self._con, self._folder, file)
+                for file in manifest.files if file.day == day
+            ]  # fmt: skip
             kept = self._day(of_day, sequence)
             files += kept
             paths = {file.path for file in kept}

@@ -25,7 +25,7 @@ from tallybook.store.lake.price import Prices
 from tallybook.store.lake.reader import column_sql, connect
 from tallybook.store.lake.rebuild import Rebuilder
 from tallybook.store.lake.repeat import REPEAT_WITHIN_US, settle
-from tallybook.store.lake.rewrite import Rewriter
+from tallybook.store.lake.rewrite import Rewriter, Rewritten
 from tallybook.store.lake.schema import (
     BODY_COLUMNS,
     CALL_COLUMNS,
@@ -293,6 +293,10 @@ class Sealer:
         }.get(kind, "started_at, call_id")
         file = self._output.write(kind, day, f"SELECT * FROM {source} ORDER BY {key}", sequence)
         return merged(file, files)
+
+    def summaries(self, manifest: Manifest, day: str, sequence: int) -> Rewritten:
+        """All summaries of a day, made from its facts, and those that they take the place of."""
+        return Rewriter(self._con, self._folder, self._output, sequence).summaries(manifest.files, day)
 
     def ordered(self, manifest: Manifest) -> tuple[Manifest, list[File]]:
         """A rebuilt manifest with each call in one file, and the files that it names no more."""
