@@ -6,7 +6,7 @@ nano-dollar. What the ledger holds is priced call by call when it is sealed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -55,6 +55,19 @@ class _Bin:
         self.others: dict[str, int] = {}
         self.first_at_us = self.last_at_us = like.started_at_us
 
+    def take(self, at_us: int, use: Usage) -> None:
+        """One call."""
+        self.calls += 1
+        self.total += use.input_tokens or 0
+        self.output += use.output_tokens or 0
+        self.read += use.cache_read_tokens or 0
+        self.written_5m += use.cache_write_5m_tokens or 0
+        self.written_1h += use.cache_write_1h_tokens or 0
+        if at_us < self.first_at_us:
+            self.first_at_us = at_us
+        elif at_us > self.last_at_us:
+            self.last_at_us = at_us
+
 
 class Summing:
     """Takes calls; gives sums."""
@@ -77,46 +90,26 @@ class Summing:
         one = self._bins.get(name)
         if one is None:
             one = self._bins[name] = _Bin(call, rate)
-        at_us = call.started_at_us
-        one.calls += 1
+        one.take(call.started_at_us, use)
         one.errors += call.status == "error"
         one.estimated += bool(call.flags) and "usage_estimated" in call.flags
-        one.total += use.input_tokens or 0
-        one.output += use.output_tokens or 0
-        one.read += use.cache_read_tokens or 0
-        one.written_5m += use.cache_write_5m_tokens or 0
-        one.written_1h += use.cache_write_1h_tokens or 0
         if use.reasoning_tokens:
             one.others["reasoning_tokens"] = one.others.get("reasoning_tokens", 0) + use.reasoning_tokens
-        if at_us < one.first_at_us:
-            one.first_at_us = at_us
-        elif at_us > one.last_at_us:
-            one.last_at_us = at_us
 
     def add_plain(self, one: Plain, agent: str) -> None:
         """One call without anything particular."""
-        use = one.usage
-        model, at_us, total = one.model, one.at_us, use.input_tokens or 0
+        model = one.model
         of = (one.provider, model, model, one.tier, one.project)
         rates = self._plain.get(of)
         if rates is None:
             self._rate(_call_of(one, agent))
             rates = self._plain[of]
-        rate = rates[0] if len(rates) == 1 and _is_plain(rates[0]) else rate_at(rates, at_us, total)
+        rate = _in_force(rates, one.at_us, one.usage.input_tokens)
         name = (one.run_id, model, id(rate), one.project, agent, None)
-        bin_ = self._bins.get(name)
-        if bin_ is None:
-            bin_ = self._bins[name] = _Bin(_call_of(one, agent), rate)
-        bin_.calls += 1
-        bin_.total += total
-        bin_.output += use.output_tokens or 0
-        bin_.read += use.cache_read_tokens or 0
-        bin_.written_5m += use.cache_write_5m_tokens or 0
-        bin_.written_1h += use.cache_write_1h_tokens or 0
-        if at_us < bin_.first_at_us:
-            bin_.first_at_us = at_us
-        elif at_us > bin_.last_at_us:
-            bin_.last_at_us = at_us
+        found = self._bins.get(name)
+        if found is None:
+            found = self._bins[name] = _Bin(_call_of(one, agent), rate)
+        found.take(one.at_us, one.usage)
 
     def _rate(self, call: Call) -> Rate | None:
         name = None
@@ -131,9 +124,7 @@ class Summing:
                 rates = self._rates[key] = () if self._prices is None else self._prices.rates([key])[key]
             if name is not None:
                 self._plain[name] = rates
-        if len(rates) == 1 and _is_plain(rates[0]):
-            return rates[0]
-        return rate_at(rates, call.started_at_us, call.usage.input_tokens)
+        return _in_force(rates, call.started_at_us, call.usage.input_tokens)
 
     def sums(self) -> list[Sum]:
         """What was added so far, by run and model."""
@@ -156,6 +147,12 @@ def _call_of(one: Plain, agent: str) -> Call:
         response_id=one.ident, run_id=one.run_id, usage=one.usage, project=one.project, agent_name=agent,
         service_tier=one.tier,
     )  # fmt: skip
+
+
+def _in_force(rates: Sequence[Rate], at_us: int, input_tokens: int | None) -> Rate | None:
+    if len(rates) == 1 and _is_plain(rates[0]):
+        return rates[0]
+    return rate_at(rates, at_us, input_tokens)
 
 
 def _is_plain(rate: Rate) -> bool:
