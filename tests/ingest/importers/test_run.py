@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from tallybook.ingest.follow import follow
@@ -14,6 +15,7 @@ from tallybook.ingest.importers import run as importing
 from tallybook.ingest.importers.run import Imported, Surroundings
 from tallybook.model.question import Question
 from tallybook.prices.book import PriceBook
+from tallybook.store.lake import sealing
 from tallybook.store.lake.store import LakeStore
 from tallybook.store.sqlite.state import SqliteState
 
@@ -199,3 +201,17 @@ def test_processes_may_be_started_anew_instead_of_forked(tmp_path: Path, monkeyp
     home.write("b.jsonl", TWO)
     home.run()
     assert home.totals()[0] == 3
+
+
+def test_a_large_imported_day_is_sorted_though_one_process_wrote_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "MANY_BYTES", 1)
+    monkeypatch.setattr(sealing, "UNSORTED_ROWS", 0)
+    home = Home(tmp_path)
+    home.write("a.jsonl", data(answer("msg_2", "req_2", timestamp="2026-02-09T09:00:00Z")), age_s=7200)
+    home.write("b.jsonl", data(answer("msg_1", "req_1", timestamp="2026-02-09T08:00:00Z")), age_s=3600)
+    home.run()
+    (file,) = home.folder.glob("2026-02-09/calls-*.parquet")
+    found = duckdb.sql(f"SELECT response_id FROM read_parquet('{file}')").fetchall()
+    assert found == [("msg_1",), ("msg_2",)]
