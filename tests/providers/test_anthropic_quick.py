@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tallybook.model.codec import tokens_of
+from providers.short import says_the_same
 from tallybook.providers.anthropic_messages import parse
 from tallybook.providers.anthropic_quick import quick
 
@@ -33,20 +33,7 @@ ANSWER: dict[str, Any] = {
 
 def same(raw: bytes) -> bool:
     """Whether the short way serves; it must say the same then."""
-    said = quick(raw)
-    if said is None:
-        return False
-    parsed = parse(raw)
-    assert parsed.usage is not None
-    assert (said.model, said.text, said.finish_reasons) == (parsed.response_model, parsed.text, parsed.finish_reasons)
-    assert (json.loads(said.response_id), said.service_tier) == (parsed.response_id, parsed.service_tier)
-    assert said.tokens == tokens_of(parsed.usage)
-    assert json.loads(said.usage_raw) == parsed.usage_raw
-    assert "\n" not in said.usage_raw + said.response_id
-    assert parsed.is_complete
-    assert not (parsed.flags or parsed.tool_calls or parsed.further or parsed.cost_nanousd or parsed.error_type)
-    assert not (parsed.usage.requests or parsed.usage.quantities)
-    return True
+    return says_the_same(quick(raw), parse(raw))
 
 
 def _with(**changes: Any) -> dict[str, Any]:

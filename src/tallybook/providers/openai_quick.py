@@ -17,15 +17,19 @@ from tallybook.providers.base import Quick
 from tallybook.providers.quick import Count, Text, one_line
 
 
-class _Message(msgspec.Struct, gc=False):
+class _Delta(msgspec.Struct, gc=False):
     content: Text
-    tool_calls: Any = None
+    tool_calls: None = None
     function_call: None = None
     refusal: None = None
     reasoning_content: None = None
     reasoning: None = None
     audio: None = None
     executed_tools: None = None
+
+
+class _Message(_Delta, gc=False):
+    tool_calls: Any = None  # type: ignore[assignment,unused-ignore]
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -69,17 +73,6 @@ class _Usage(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     total_tokens: Count
     prompt_tokens_details: _Inside = _Inside()
     completion_tokens_details: _Outside = _Outside()
-
-
-class _Delta(msgspec.Struct, gc=False):
-    content: Text
-    tool_calls: None = None
-    function_call: None = None
-    refusal: None = None
-    reasoning_content: None = None
-    reasoning: None = None
-    audio: None = None
-    executed_tools: None = None
 
 
 class _Piece(msgspec.Struct, gc=False):

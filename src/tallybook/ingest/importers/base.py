@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ from tallybook.model.ids import uuid7_of
 from tallybook.model.limits import PREVIEW_CHARS
 from tallybook.model.usage import Usage
 
+Row = TypeVar("Row")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 _WORKTREE = re.compile(r"[/\\](?:\.claude[/\\])?\.?worktrees[/\\].*")
@@ -194,3 +195,25 @@ def offset_of_line(data: bytes, from_end: int) -> int:
             from_end -= 1
         end = begin
     return end
+
+
+def rows_of(data: bytes, decoder: msgspec.json.Decoder[Row], figures: bytes) -> tuple[list[Row], int]:
+    """Rows of whole lines, and how many lines were none. A line that is odd stands as an empty row.
+
+    Of another shape than ours is no fault by itself: only where `figures` stands in it, something to count is missed.
+    """
+    try:
+        return decoder.decode_lines(data), 0
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        pass
+    rows: list[Row] = []
+    bad = 0
+    for line in data.split(b"\n"):
+        if not line.strip():
+            continue
+        try:
+            rows.append(decoder.decode(line))
+        except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+            rows.append(decoder.decode(b"{}"))
+            bad += not isinstance(error, msgspec.ValidationError) or figures in line
+    return rows, bad

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tallybook.ingest.importers.base import rows_of
 from tallybook.model.usage import Usage
 
 NO_RAW = msgspec.Raw()
@@ -110,25 +111,8 @@ _progress = msgspec.json.Decoder(Progress).decode
 
 
 def decoded(data: bytes) -> tuple[list[Row], int]:
-    """Rows of whole lines, and how many lines were none. A line that is odd stands as an empty row."""
-    try:
-        return _rows.decode_lines(data), 0
-    except (msgspec.MsgspecError, RecursionError, ValueError):
-        pass
-    rows: list[Row] = []
-    bad = 0
-    for line in data.split(b"\n"):
-        if not line.strip():
-            continue
-        try:
-            rows.append(_rows.decode(line))
-        except msgspec.ValidationError:
-            rows.append(Row())
-            bad += b'"usage"' in line
-        except (msgspec.DecodeError, RecursionError, ValueError):
-            rows.append(Row())
-            bad += 1
-    return rows, bad
+    """Rows of whole lines, and how many lines were none."""
+    return rows_of(data, _rows, b'"usage"')
 
 
 def progress_of(row: Row) -> Progress | None:

@@ -24,6 +24,7 @@ from tallybook.ingest.importers.base import (
     call_id,
     offset_of_line,
     project_of,
+    rows_of,
     unix_us,
     whole_lines,
     word,
@@ -108,24 +109,6 @@ _output = msgspec.json.Decoder(_Output).decode
 _text = msgspec.json.Decoder(str).decode
 
 
-def _decoded(data: bytes) -> tuple[list[_Row], int]:
-    try:
-        return _rows.decode_lines(data), 0
-    except (msgspec.MsgspecError, RecursionError, ValueError):
-        pass
-    rows: list[_Row] = []
-    bad = 0
-    for line in data.split(b"\n"):
-        if not line.strip():
-            continue
-        try:
-            rows.append(_rows.decode(line))
-        except (msgspec.MsgspecError, RecursionError, ValueError) as error:
-            rows.append(_Row())
-            bad += not isinstance(error, msgspec.ValidationError) or b'"token_count"' in line
-    return rows, bad
-
-
 class _State(msgspec.Struct):
     """What the next reading of a file must know."""
 
@@ -185,7 +168,7 @@ class Codex:
     def read(self, path: Path, data: bytes, start: int, state: Any, *, is_end: bool, is_settled: bool) -> Read:
         """See `Importer.read`."""
         data = whole_lines(data, is_end=is_end)
-        rows, bad = _decoded(data)
+        rows, bad = rows_of(data, _rows, b'"token_count"')
         known = msgspec.convert(state, _State) if isinstance(state, dict) else _State(session=path.stem[-36:])
         reading = _Reading(self._content, known)
         for index, row in enumerate(rows):
