@@ -289,7 +289,21 @@ def linked(folder: Path, copies: int) -> Path:
     return place
 
 
-def measure_command(folder: Path, targets: Target) -> None:
+def without_today(folder: Path) -> Path:
+    """The same folder as on a morning without calls: all but today's files, linked."""
+    place = folder.with_name(f"{folder.name}-morning")
+    shutil.rmtree(place, ignore_errors=True)
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    today = datetime.now(UTC).strftime("%Y-%m-%d")
+    manifest["files"] = [file for file in manifest["files"] if file["day"] < today]
+    for file in manifest["files"]:
+        (place / file["path"]).parent.mkdir(parents=True, exist_ok=True)
+        os.link(folder / file["path"], place / file["path"])
+    (place / "manifest.json").write_text(json.dumps(manifest))
+    return place
+
+
+def measure_command(folder: Path, targets: Target, label: str) -> None:
     """A whole process of the command line, from start to exit, beside a bare Python."""
     command = [str(Path(sys.executable).with_name("tallybook")), "stats", "today"]
     environ = os.environ | {"TALLYBOOK_DIR": str(folder)}
@@ -305,7 +319,7 @@ def measure_command(folder: Path, targets: Target) -> None:
             cpus[name].append((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000)
             if done.returncode:
                 print(f"      {name} failed:", done.stderr.strip()[-300:])
-    targets.check("tallybook stats today, whole process", median(walls["stats"]), 200, "ms")
+    targets.check(f"tallybook stats today, whole process{label}", median(walls["stats"]), 200, "ms")
     for name in walls:
         print(f"      {name}: lowest {min(walls[name]):.1f} ms, by CPU {min(cpus[name]):.1f} ms")
 
@@ -341,7 +355,10 @@ def main() -> int:
         fill(options.folder, calls, options.seed)
     print(f"{measure_size(options.folder, targets):,} calls in {options.folder}")
     measure_questions(options.folder, targets, 1, "as it is")
-    measure_command(options.folder, targets)
+    measure_command(options.folder, targets, "")
+    morning = without_today(options.folder)
+    measure_command(morning, targets, ", nothing today")
+    shutil.rmtree(morning)
     if not options.skip_linked:
         place = linked(options.folder, 10)
         measure_questions(place, targets, 10, "ten times")

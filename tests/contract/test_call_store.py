@@ -262,6 +262,19 @@ class TestCallStore:
                 before = (batch[-1].started_at_us, batch[-1].call_id)
             assert got == wanted
 
+    def test_the_moment_of_the_newest_call_is_known(self, full):
+        assert full.latest_us() == max(call.started_at_us for call in CALLS)
+
+    def test_a_call_that_is_written_later_may_be_the_newest(self, make):
+        store = make(CALLS[:10])
+        newest = max(call.started_at_us for call in CALLS[:10])
+        later = msgspec.structs.replace(CALLS[10], call_id="later", response_id="later", started_at_us=newest + 1)
+        earlier = msgspec.structs.replace(later, call_id="earlier", response_id="earlier", started_at_us=newest - 1)
+        store.append([earlier])
+        assert store.latest_us() == newest
+        store.append([later])
+        assert store.latest_us() == newest + 1
+
     def test_a_scan_gives_every_matching_call_once_oldest_first(self, full):
         store = full
         filters = (Filter("provider", "eq", "openai"),)
@@ -311,6 +324,7 @@ class TestCallStore:
         assert store.ask(Question(measures=("calls", "cost_nanousd"))).rows == [(0, None)]
         assert store.ask(Question(measures=("calls",), dimensions=("model",))).rows == []
         assert store.calls() == []
+        assert store.latest_us() is None
         assert store.runs() == []
         assert store.call("01990000-aaaa-7000-8000-000000000001") is None
         assert store.run_calls("x") == ([], [])

@@ -129,6 +129,16 @@ def test_a_span_in_which_nothing_is_sealed_needs_no_lake(tmp_path: Path) -> None
     lake.close()
 
 
+def test_the_newest_moment_of_what_is_sealed_needs_no_lake(tmp_path: Path) -> None:
+    write(tmp_path, [call(number) for number in range(20)])
+    sealing.seal(tmp_path, None, disk=QuickDisk())
+    store = LightStore(tmp_path)
+    assert store.latest_us() == START_US + 19
+    write(tmp_path, [call(7, START_US - 50), call(30)], "telemetry.w.jsonl")
+    assert store.latest_us() == START_US + 30
+    assert not is_open(store)
+
+
 def test_a_repeat_of_a_sealed_call_is_left_to_the_lake(tmp_path: Path) -> None:
     write(tmp_path, [call(number) for number in range(20)])
     sealing.seal(tmp_path, None, disk=QuickDisk())

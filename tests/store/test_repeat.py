@@ -15,6 +15,7 @@ from tallybook.model.call import Call, ToolCall
 from tallybook.model.question import Filter, Question
 from tallybook.model.usage import Usage
 from tallybook.store.lake import answer
+from tallybook.store.lake.light import LightStore
 from tallybook.store.lake.manifest import RealDisk
 from tallybook.store.lake.store import LakeStore
 from tallybook.store.memory import MemoryStore
@@ -139,6 +140,16 @@ def test_a_file_of_which_the_only_call_was_replaced_goes(folder):
     check(folder, SUBMITTED, late)
     seal(folder)
     check(folder, SUBMITTED, late)
+
+
+def test_a_file_without_a_replaced_call_says_so_of_its_span(folder):
+    newest = msgspec.structs.replace(SUBMITTED, started_at_us=START_US + 3 * DAY_US)
+    kept = msgspec.structs.replace(newest, call_id="kept", response_id="kept", started_at_us=newest.started_at_us - 9)
+    write(folder, newest, kept)
+    seal(folder)
+    write(folder, msgspec.structs.replace(POLLED, started_at_us=newest.started_at_us - 5))
+    seal(folder, compact=False)
+    assert LightStore(folder, Book()).latest_us() == newest.started_at_us - 5
 
 
 def test_appending_a_better_record_of_a_sealed_call_stores_it(folder):

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def blank(view: View, noun: str = "calls") -> Iterator[str]:
     """Lines for an empty ledger, or for one with no call in the scope."""
     page = view.page
-    latest = view.store.calls(limit=1)
-    if not latest:
+    at = view.store.latest_us()
+    if at is None:
         yield from empty(view)
         return
     about = " and ".join(told(view.scope.filters))
@@ -25,7 +25,6 @@ def blank(view: View, noun: str = "calls") -> Iterator[str]:
     span = "at all" if view.scope.span.since_us is None and view.scope.span.until_us is None else f"in: {label}"
     text = f"No {noun} {span}{f', with {clean(about)}' if about else ''} (times in {view.zone})."
     yield from wrap(text, page.width)
-    at = latest[0].started_at_us
     yield page.dim(f"The latest call is of {figure.moment(at, view.zone, page)}, {figure.age(at, view.now_us)}.")
     if about:
         yield from (page.dim(line) for line in wrap("`--by` on `costs` shows which values there are.", page.width))

@@ -83,6 +83,10 @@ class CallStore(Protocol):
         """Calls with their costs, newest first; `before` is the (started_at_us, call_id) of the last one seen."""
         ...
 
+    def latest_us(self) -> int | None:
+        """When the newest call started; `None` when there is none."""
+        ...
+
     def scan(
         self, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
     ) -> Iterator[list[Call]]:

@@ -411,6 +411,11 @@ class MemoryStore:
             ]
         return found[:limit]
 
+    def latest_us(self) -> int | None:
+        """See `CallStore.latest_us`."""
+        found = self.calls(limit=1)
+        return found[0].started_at_us if found else None
+
     def scan(
         self, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
     ) -> Iterator[list[Call]]:

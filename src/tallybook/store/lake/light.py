@@ -162,6 +162,24 @@ class LightStore:
                 filters, since_us=since_us, until_us=until_us, limit=limit, before=before, oldest_first=oldest_first
             )
 
+    def latest_us(self) -> int | None:
+        """See `CallStore.latest_us`. The manifest knows it of what is sealed."""
+
+        def work(snap: Snapshot) -> int | None:
+            hot = self._plain.calls(snap).latest_us()
+            sealed = snap.manifest.of("calls")
+            newest = max(sealed, key=lambda file: file.max_us, default=None)
+            if newest is None or (hot is not None and hot > newest.max_us):
+                return hot
+            if newest.path in {one.path for one in snap.manifest.damaged}:
+                raise Refused
+            return newest.max_us
+
+        try:
+            return self._try(work)
+        except Refused:
+            return self.lake.latest_us()
+
     def scan(
         self, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
     ) -> Iterator[list[Call]]:

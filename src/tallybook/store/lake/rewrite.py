@@ -113,8 +113,14 @@ class Rewriter:
         new = self._output.write(
             file.kind, file.day, f"{rest} ORDER BY t.started_at, t.call_id", self._sequence, f"r{self._count}"
         )
+        span = self._con.execute(
+            "SELECT epoch_us(min(started_at)), epoch_us(max(started_at)), min(call_id), max(call_id) "
+            f"FROM read_parquet({text_sql(str(self._folder / new.path))})"
+        ).fetchone()
+        low_us, high_us, low_id, high_id = span or (file.min_us, file.max_us, file.min_id, file.max_id)
         done.files.append(
             msgspec.structs.replace(
-                file, path=new.path, rows=new.rows, bytes=new.bytes, crc32=new.crc32, promoted=file.promoted
+                file, path=new.path, rows=new.rows, bytes=new.bytes, crc32=new.crc32, min_us=low_us, max_us=high_us,
+                min_id=low_id or "", max_id=high_id or "",
             )
-        )
+        )  # fmt: skip

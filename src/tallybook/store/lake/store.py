@@ -132,6 +132,15 @@ class LakeStore:
 
         return self._reader.answer(work)
 
+    def latest_us(self) -> int | None:
+        """See `CallStore.latest_us`."""
+        found = self._reader.answer(
+            lambda view: find.page(
+                self._reader, view, (), since_us=None, until_us=None, limit=1, before=None, oldest_first=False
+            )
+        )
+        return found[0].at_us if found else None
+
     def scan(
         self, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
     ) -> Iterator[list[Call]]:
