@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tallybook.ingest.importers.base import call_id
+from tallybook.ingest.dialects.ident import call_id
 from tallybook.model.call import Call
 from tallybook.model.usage import Usage
 

@@ -6,7 +6,6 @@ already is remembered by `run`.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,6 @@ import msgspec
 
 from tallybook.capture.bodies import sha256
 from tallybook.model.call import Call, Step
-from tallybook.model.ids import uuid7_of
 from tallybook.model.limits import PREVIEW_CHARS
 from tallybook.model.usage import Usage
 
@@ -26,8 +24,6 @@ Row = TypeVar("Row")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 _WORKTREE = re.compile(r"[/\\](?:\.claude[/\\])?\.?worktrees[/\\].*")
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-"""Two random bits under the two fixed ones of a UUID's variant."""
 IMPLAUSIBLE_CHARS = 8
 """Visible characters to an output token above which the told number cannot be the final one (usual are 3 to 5)."""
 _SLACK_CHARS = 24
@@ -131,14 +127,6 @@ def unix_us(text: Any) -> int | None:
     if time.tzinfo is None:
         time = time.replace(tzinfo=UTC)
     return (time - _EPOCH) // _US
-
-
-def call_id(at_us: int, *parts: str) -> str:
-    """The id of a call: its time, and a hash of what the provider and the tool call it. The same at every import."""
-    text = "\x1f".join(parts).encode("utf-8", "surrogatepass")
-    digits = hashlib.blake2b(text, digest_size=10).hexdigest()
-    variant = _VARIANT[digits[3]]
-    return uuid7_of(max(at_us, 0) // 1000, f"7{digits[:3]}-{variant}{digits[4:7]}-{digits[7:19]}")
 
 
 @lru_cache(maxsize=4096)

@@ -22,12 +22,12 @@ from typing import Any
 
 import msgspec
 
+from tallybook.ingest.dialects.ident import call_id
 from tallybook.ingest.importers.agent_stream import is_told, remainders
 from tallybook.ingest.importers.base import (
     Brief,
     Content,
     Read,
-    call_id,
     is_implausible,
     offset_of_line,
     project_of,

@@ -17,11 +17,11 @@ from typing import Any
 
 import msgspec
 
+from tallybook.ingest.dialects.ident import call_id
 from tallybook.ingest.importers.base import (
     Brief,
     Content,
     Read,
-    call_id,
     offset_of_line,
     project_of,
     rows_of,

@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
+from tallybook.ingest.dialects.ident import call_id
 from tallybook.ingest.importers.base import (
     Brief,
     Content,
     Read,
-    call_id,
     project_of,
     text_facts,
     unix_us,
