@@ -17,6 +17,7 @@ from tallybook import config
 from tallybook.cli.main import cli
 from tallybook.journal.layout import KINDS
 from tallybook.model import codec
+from tallybook.model.started import StartedLine
 from tallybook.store.sqlite.migrations import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +60,7 @@ def test_every_setting_is_documented_with_its_names_and_default() -> None:
 
 def test_every_key_of_a_line_is_documented() -> None:
     page = text("docs/journal.md")
-    for struct in (codec.Line, codec.StepLine, codec.Tokens, codec.Where, codec.Tool):
+    for struct in (codec.Line, codec.StepLine, codec.Tokens, codec.Where, codec.Tool, StartedLine):
         missing = [key for key in struct.__struct_encode_fields__ if f"`{key}`" not in page]
         assert not missing, (struct.__name__, missing)
     assert [kind for kind in KINDS if kind not in page] == []

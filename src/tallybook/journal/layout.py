@@ -3,6 +3,7 @@
     DIR/2026-11-22/telemetry.jsonl            the day's first writer (S5's name)
     DIR/2026-11-22/telemetry.<writer>.jsonl   further writers, and rotated segments
     DIR/2026-11-22/steps.<writer>.jsonl, prompts.<writer>.jsonl, responses.<writer>.jsonl
+    DIR/2026-11-22/started.<writer>.jsonl     calls that began, for live views; never sealed
 
 The day is the UTC day of writing.
 """
@@ -13,11 +14,13 @@ import re
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-Kind = Literal["telemetry", "steps", "prompts", "responses", "messages", "amendments"]
-KINDS: tuple[Kind, ...] = ("telemetry", "steps", "prompts", "responses", "messages", "amendments")
+Kind = Literal["telemetry", "steps", "prompts", "responses", "messages", "amendments", "started"]
+KINDS: tuple[Kind, ...] = ("telemetry", "steps", "prompts", "responses", "messages", "amendments", "started")
 
 _DAY = re.compile(r"^\d{4}-\d{2}-\d{2}\Z")
-_SEGMENT = re.compile(r"^(telemetry|steps|prompts|responses|messages|amendments)(?:\.([A-Za-z0-9_-]+))?\.jsonl$")
+_SEGMENT = re.compile(
+    r"^(telemetry|steps|prompts|responses|messages|amendments|started)(?:\.([A-Za-z0-9_-]+))?\.jsonl$"
+)
 
 
 class Segment(NamedTuple):

@@ -28,3 +28,13 @@ def lock(descriptor: int) -> None:
 def unlock(descriptor: int) -> None:
     """Give the lock back; closing the file does so too."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def is_held(descriptor: int) -> bool:
+    """Whether another process holds the lock of an open file. One that wants it meanwhile takes another file."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False

@@ -45,3 +45,13 @@ PROMOTED_KEYS = 8
 RETENTION_DAYS = 30
 STORAGE_MAX_MB = 100
 """Defaults of S5."""
+
+LIVE_RING_EVENTS = 10_000
+"""Events that the live feed keeps for listeners that come back. Beyond: the journal is asked."""
+
+LIVE_PENDING_EVENTS = 5_000
+LIVE_PENDING_BYTES = 4_194_304
+"""What one live listener may have waiting. Beyond: it is dropped and told so, and its last id brings it back."""
+
+LIVE_UNDER_WAY = 20_000
+"""Calls under way that live views know of. Beyond: the oldest are forgotten, and their ends are told all the same."""

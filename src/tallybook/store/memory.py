@@ -127,7 +127,8 @@ def holds(value: Any, given: Filter) -> bool:
     return bool(value >= given.value if given.op == "gte" else value < given.value)
 
 
-def _matches(call: Call, filters: Sequence[Filter], local: datetime) -> bool:
+def matches(call: Call, filters: Sequence[Filter], local: datetime) -> bool:
+    """Whether a call with its cost fulfils all of some checked filters; `local` is its start in the asked zone."""
     for given in filters:
         value = field_of(call, given.field, local)
         if given.field in ("tag", "operation_or_name"):
@@ -317,7 +318,7 @@ class MemoryStore:
             for call in self._kept()
             if (since_us is None or call.started_at_us >= since_us)
             and (until_us is None or call.started_at_us < until_us)
-            and (not filters or _matches(call, filters, local_of(call.started_at_us, place)))
+            and (not filters or matches(call, filters, local_of(call.started_at_us, place)))
         ]
 
     def _uses(self) -> list[Use]:
