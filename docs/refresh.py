@@ -23,6 +23,8 @@ from tallybook.cli.main import COMMANDS, cli
 from tallybook.config import NAMES, Settings
 from tallybook.providers import habits, table
 from tallybook.replay import scenario as replay_scenario
+from tallybook.server.app import routes
+from tallybook.server.gauge import METRICS, TIMES
 from tallybook.store.lake import schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,6 +73,18 @@ def settings() -> str:
         for name in sorted(NAMES, key=lambda name: name.variable)
     ]
     return _table(("variable", "also read as", "in `tallybook.toml`", "default", "meaning"), rows)
+
+
+def resources() -> str:
+    """Every method of every path of the server."""
+    rows = [(f"`{one.method} {one.path}`", one.need, one.summary) for one in routes()]
+    return _table(("method and path", "needs", "what"), rows)
+
+
+def metrics() -> str:
+    """Every figure at `/metrics`."""
+    found = [*METRICS.values(), TIMES]
+    return _table(("metric", "labels", "what"), [(f"`{one.name}`", ", ".join(one.labels), one.about) for one in found])
 
 
 def commands() -> str:
@@ -131,6 +145,8 @@ def hosts() -> str:
 PARTS: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
+    "resources": resources,
+    "metrics": metrics,
     "columns": columns,
     "scenario": scenario,
     "formats": formats,

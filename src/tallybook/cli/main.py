@@ -49,6 +49,11 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "sql": ("sql", "Ask in SQL, read-only"),
         "export": ("export", "Write calls to CSV, JSON, JSON lines or Parquet"),
     },
+    "The server": {
+        "serve": ("serve", "Serve the ledger over HTTP: record, ask, watch live"),
+        "keys": ("keys", "Access keys of the server"),
+        "projects": ("keys", "Projects that the server takes records of"),
+    },
     "Housekeeping": {
         "import": ("import_", "Import what coding agents have on disk: Claude Code, Codex, Gemini CLI"),
         "reprice": ("reprice", "Price past calls anew, on record and undoable"),

@@ -55,3 +55,18 @@ LIVE_PENDING_BYTES = 4_194_304
 
 LIVE_UNDER_WAY = 20_000
 """Calls under way that live views know of. Beyond: the oldest are forgotten, and their ends are told all the same."""
+
+REQUEST_BYTES = 20_971_520
+"""Body of one HTTP request as it is received. Beyond: 413 that names the limit, and the rest is not read."""
+
+UNPACKED_BYTES = 67_108_864
+"""The same after decompression, so that a small bomb cannot fill the memory. Beyond: 413."""
+
+INTAKE_BYTES = 67_108_864
+"""Lines accepted by the server and not yet durable. Beyond: 503 with Retry-After; never an unbounded queue."""
+
+BATCH_ITEMS = 10_000
+"""Records of one request. Beyond: 413; an answer per item must stay a size that a client reads."""
+
+KEYS = 10_000
+"""Access keys of one ledger. Beyond: a clear error; each is looked at when the server starts."""

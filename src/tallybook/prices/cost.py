@@ -2,9 +2,10 @@
 
 The lake renders the same rules in SQL; both must agree to the last nano-USD. The rules, in order:
 
-1. A cost stated by the provider or the caller (`status` reported) is kept as it is. A request that the provider
-   answered with an HTTP error, and without usage, was not billed: `free`, 0, `not_billed` (providers bill what they
-   process; a 429 or 529 is turned away before that).
+1. A cost stated by the provider or the caller (`status` reported) is kept as it is; its status is `estimated` where a
+   flag `cost_estimated` says that it is the caller's own reckoning. A request that the provider answered with an HTTP
+   error, and without usage, was not billed: `free`, 0, `not_billed` (providers bill what they process; a 429 or 529 is
+   turned away before that).
 2. The rate in force is that with `since_us <= started_at_us < until_us`, on whose days and in whose hours (UTC) the
    call started, and with the highest `above_input_tokens` below the call's input (`input_tokens >
    above_input_tokens`; 0 always matches, and an unknown input counts as 0).
@@ -41,6 +42,8 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+import msgspec
+
 from tallybook.model.call import Call, Cost
 from tallybook.model.usage import Usage
 from tallybook.prices import facts
@@ -55,6 +58,8 @@ PARTS_EXCEED_INPUT = "parts_exceed_input"
 PARTS_EXCEED_OUTPUT = "parts_exceed_output"
 INPUT_UNKNOWN = "input_tokens_unknown"
 OUTPUT_UNKNOWN = "output_tokens_unknown"
+COST_ESTIMATED = "cost_estimated"
+"""Flag on a call whose stated cost is no provider's figure but the sender's own reckoning."""
 USAGE_ESTIMATED = "usage_estimated"
 """Also the flag on a call whose tokens were estimated."""
 CACHE_BY_MODALITY_UNKNOWN = "cache_by_modality_unknown"
@@ -179,7 +184,7 @@ def is_working(day: int, holidays: Sequence[int]) -> bool:
 def cost_of(call: Call, rates: Sequence[Rate]) -> Cost:
     """The cost of `call` under the rates of its key; the rules stand at the top of this file. Never raises."""
     if call.cost is not None and call.cost.status == "reported":
-        return call.cost
+        return msgspec.structs.replace(call.cost, status="estimated") if COST_ESTIMATED in call.flags else call.cost
     use = call.usage
     if call.status == "error" and is_refused(call):
         return Cost(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from tallybook.model.call import Call, Cost, Run, Step
 from tallybook.model.question import Answer, Filter, Question
+from tallybook.store.access import AccessStore
 
 
 class Appended(NamedTuple):
@@ -145,7 +146,7 @@ class CallStore(Protocol):
         ...
 
 
-class StateStore(Protocol):
+class StateStore(AccessStore, Protocol):
     """Small mutable state. Every method is one transaction."""
 
     def offsets(self) -> dict[str, int]:

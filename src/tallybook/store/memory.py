@@ -16,6 +16,7 @@ from tallybook.model.call import Call, Cost, Run, Step
 from tallybook.model.errors import InputError
 from tallybook.model.question import Answer, Filter, Question
 from tallybook.model.usage import Usage
+from tallybook.store.access import MemoryAccess
 from tallybook.store.base import Appended, Drift, Warned
 from tallybook.store.check import METADATA, checked_filters, checked_question, columns_of, zone_of
 
@@ -504,10 +505,11 @@ class MemoryStore:
         """Nothing to release."""
 
 
-class MemoryState:
+class MemoryState(MemoryAccess):
     """A `StateStore` in dictionaries."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._offsets: dict[str, int] = {}
         self._runs: dict[str, Run] = {}
         self._settings: dict[str, str] = {}

@@ -335,7 +335,8 @@ SELECT {columns} FROM (SELECT * EXCLUDE (price_text, is_free, request_nanousd, e
     TRY_CAST(CASE WHEN stated_nanousd IS NOT NULL THEN stated_nanousd WHEN unpriced IS NOT NULL THEN NULL
         WHEN is_free THEN 0 ELSE sum_all + tools_amount END AS BIGINT) AS cost_nanousd,
     {parts},
-    CASE WHEN stated_nanousd IS NOT NULL THEN 'reported' WHEN is_free THEN 'free' WHEN unpriced IS NOT NULL
+    CASE WHEN stated_nanousd IS NOT NULL THEN CASE WHEN contains(flags, '"cost_estimated"') THEN 'estimated'
+        ELSE 'reported' END WHEN is_free THEN 'free' WHEN unpriced IS NOT NULL
         THEN 'unpriced' WHEN lacks <> '' THEN 'partial' WHEN doubts <> '' THEN 'estimated' ELSE 'priced' END
         AS cost_status,
     CASE WHEN stated_nanousd IS NULL AND (unpriced IS NULL OR starts_with(unpriced, 'no_price_for:'))

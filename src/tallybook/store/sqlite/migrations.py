@@ -24,6 +24,19 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE offsets (path TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID",
         "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
     ),
+    (
+        """CREATE TABLE keys (
+            key_id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE, role TEXT NOT NULL, project TEXT, name TEXT,
+            created_at_us INTEGER NOT NULL, revoked_at_us INTEGER, last_used_at_us INTEGER
+        ) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE projects (
+            project TEXT PRIMARY KEY, name TEXT, created_at_us INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE idempotency (
+            key TEXT PRIMARY KEY, value TEXT NOT NULL, at_us INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX idempotency_by_age ON idempotency (at_us)",
+    ),
 )
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from tallybook.model.call import Run
 from tallybook.model.errors import StorageError
+from tallybook.store.sqlite.access import SqliteAccess
 from tallybook.store.sqlite.migrations import migrate
 
 _WAIT_S = 30.0
@@ -55,7 +56,7 @@ def _run(row: tuple[Any, ...]) -> Run:
     return Run(**values)
 
 
-class SqliteState:
+class SqliteState(SqliteAccess):
     """The state in one file. Raises StorageError, naming the file, for what SQLite cannot do."""
 
     def __init__(self, path: Path) -> None:

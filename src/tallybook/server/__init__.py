@@ -1,0 +1,1 @@
+"""The HTTP server: REST, ingest, live feed and pages in one process."""

@@ -1,0 +1,152 @@
+"""The application: the table of routes as one ASGI app, and what every answer goes through.
+
+A request passes the Host and Origin checks, then the key's role, then its handler; any error ends in the one JSON
+shape, and every answer is counted. Handlers know none of this.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as Path
+from starlette.types import ASGIApp
+
+from tallybook.ingest.intake import Overloaded
+from tallybook.model.errors import TallybookError
+from tallybook.server.context import Context
+from tallybook.server.error import HttpError, answer, translated
+from tallybook.server.identity import allowed_origin, check_host, check_role, identify
+from tallybook.server.route import Route
+
+log = logging.getLogger("tallybook.server")
+
+RESOURCES = ("usage_post", "project", "key", "health", "document")
+"""Modules of this package with a table `ROUTES`."""
+
+_CORS_HEADERS = (
+    "authorization, content-type, x-api-key, idempotency-key, last-event-id, if-none-match, content-encoding"
+)
+_EXPOSED = "etag, retry-after, location"
+_SECURITY = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin"}
+
+
+def routes() -> tuple[Route, ...]:
+    """All resources of the server, the hot ones first."""
+    found = [route for name in RESOURCES for route in import_module(f"tallybook.server.{name}").ROUTES]
+    return tuple(sorted(found, key=lambda route: not route.is_hot))
+
+
+def build(context: Context, table: Sequence[Route] | None = None) -> ASGIApp:
+    """The ASGI app of a context."""
+    table = routes() if table is None else table
+    methods: dict[str, list[str]] = {}
+    for route in table:
+        methods.setdefault(route.path, []).append(route.method)
+    paths = [Path(route.path, _gate(route, context), methods=[route.method]) for route in table]
+
+    async def preflight(request: Request) -> Response:
+        return _preflight(request, context)
+
+    paths += [Path(path, preflight, methods=["OPTIONS"]) for path in methods]
+
+    async def missing(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        return _missing(request, status, methods, context)
+
+    app = Starlette(routes=paths, exception_handlers={404: missing, 405: missing})
+    app.router.redirect_slashes = False
+    return app
+
+
+def _gate(route: Route, context: Context) -> Callable[[Request], Awaitable[Response]]:
+    """The route's endpoint: checks, handler, errors, figures."""
+
+    async def endpoint(request: Request) -> Response:
+        began = time.perf_counter()
+        origin: str | None = None
+        try:
+            check_host(request, context.serving)
+            origin = allowed_origin(request, context.serving)
+            if route.need != "none":
+                identity = await identify(request, context)
+                check_role(identity, route.need)
+                request.scope["tallybook.identity"] = identity
+            response = await route.handler(request, context)
+        except Overloaded as error:
+            response = _busy(error, context)
+        except TallybookError as error:
+            response = _failed(error, route, context)
+        except Exception:
+            log.exception("%s %s failed", route.method, route.path)
+            context.gauge.count("tallybook_failures_total", f"{route.method} {route.path}")
+            response = answer(HttpError(500, "bug", "the server failed at this request; its log tells more",
+                                        hint="please report it with the request that led here"))  # fmt: skip
+        _dress(response, origin)
+        context.gauge.count("tallybook_requests_total", route.method, route.path, str(response.status_code))
+        context.gauge.took(route.path, time.perf_counter() - began)
+        return response
+
+    return endpoint
+
+
+def _busy(error: Overloaded, context: Context) -> Response:
+    context.gauge.count("tallybook_records_refused_total", "http", "overloaded")
+    headers = {"retry-after": str(error.retry_after_s)}
+    return answer(HttpError(503, "overloaded", str(error), hint=error.hint, headers=headers))
+
+
+def _failed(error: TallybookError, route: Route, context: Context) -> Response:
+    told = translated(error)
+    if told.status >= 500:
+        log.error("%s %s: %s", route.method, route.path, error)
+        context.gauge.count("tallybook_failures_total", told.code)
+    elif route.need == "ingest":
+        context.gauge.count("tallybook_records_refused_total", route.path, told.code)
+    return answer(told)
+
+
+def _dress(response: Response, origin: str | None) -> None:
+    headers = response.headers
+    for name, value in _SECURITY.items():
+        headers.setdefault(name, value)
+    if origin is not None:
+        headers["access-control-allow-origin"] = origin
+        headers["access-control-expose-headers"] = _EXPOSED
+        headers.add_vary_header("origin")
+
+
+def _preflight(request: Request, context: Context) -> Response:
+    """The answer to a browser that asks whether a page of another site may call."""
+    origin = request.headers.get("origin")
+    if origin is None or not ("*" in context.serving.origins or origin in context.serving.origins):
+        return answer(HttpError(403, "unknown_origin", "pages of other sites may not call this server",
+                                hint="start it with --allow-origin"))  # fmt: skip
+    headers = {
+        "access-control-allow-origin": origin,
+        "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE",
+        "access-control-allow-headers": _CORS_HEADERS,
+        "access-control-max-age": "600",
+        "vary": "origin",
+    }
+    return Response(status_code=204, headers=headers)
+
+
+def _missing(request: Request, status: int, methods: dict[str, list[str]], context: Context) -> Response:
+    path = request.url.path
+    context.gauge.count("tallybook_requests_total", "other", "unknown", str(status))
+    if status == 405:
+        known = ", ".join(sorted(set(methods.get(path, ())))) or "another method"
+        return answer(HttpError(405, "method_not_allowed", f"{path} does not take {request.method}",
+                                hint=f"it takes {known}", headers={"allow": known}))  # fmt: skip
+    from difflib import get_close_matches  # here, because only a mistake needs it
+
+    near = get_close_matches(path[:200], methods, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}?" if near else "/docs lists all there is"
+    return answer(HttpError(404, "not_found", f"there is nothing at {path[:200]}", hint=hint))

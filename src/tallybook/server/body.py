@@ -1,0 +1,124 @@
+"""The body of a request: read up to a limit, unpacked up to another, decoded as what it says it is.
+
+Raises HttpError: 413 that names the limit, 415 for an encoding or type that is not read here, 400 for what is damaged.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from tallybook.model.limits import REQUEST_BYTES, UNPACKED_BYTES
+from tallybook.server.error import HttpError
+
+T = TypeVar("T")
+
+
+async def read(request: Request, bytes_max: int = REQUEST_BYTES) -> bytes:
+    """The body as sent, without its content encoding."""
+    told = request.headers.get("content-length")
+    if told is not None and told.isdecimal() and int(told) > bytes_max:
+        raise _too_large(bytes_max, "as sent")
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > bytes_max:
+                raise _too_large(bytes_max, "as sent")
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise HttpError(400, "cut_off", "the connection ended before the body did") from None
+    data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    for encoding in reversed([word.strip().lower() for word in request.headers.get("content-encoding", "").split(",")]):
+        data = unpacked(data, encoding)
+    return data
+
+
+def unpacked(data: bytes, encoding: str, bytes_max: int = UNPACKED_BYTES) -> bytes:
+    """Data without one content encoding: gzip, deflate or zstd."""
+    if encoding in ("", "identity"):
+        return data
+    try:
+        if encoding in ("gzip", "x-gzip"):
+            return _inflated(data, zlib.MAX_WBITS | 16, bytes_max)
+        if encoding == "deflate":  # Some senders leave the zlib header out.
+            is_bare = len(data) < 2 or data[0] & 0x0F != 8 or (data[0] << 8 | data[1]) % 31 != 0
+            return _inflated(data, -zlib.MAX_WBITS if is_bare else zlib.MAX_WBITS, bytes_max)
+        if encoding == "zstd":
+            return _unzstd(data, bytes_max)
+    except (zlib.error, EOFError, ValueError) as error:
+        raise HttpError(400, "damaged", f"the body is no valid {encoding}: {error}") from error
+    raise HttpError(
+        415, "unknown_encoding", f"Content-Encoding {encoding[:40]!r} is not read here",
+        hint="send gzip, deflate, zstd or none", headers={"accept-encoding": "gzip, deflate, zstd"},
+    )  # fmt: skip
+
+
+def _inflated(data: bytes, window_bits: int, bytes_max: int) -> bytes:
+    parts: list[bytes] = []
+    room = bytes_max
+    while data:  # A body may be several gzip members.
+        unpack = zlib.decompressobj(window_bits)
+        part = unpack.decompress(data, room + 1)
+        room -= len(part)
+        if room < 0:
+            raise _too_large(bytes_max, "unpacked")
+        if not unpack.eof:
+            raise EOFError("it ends too early")
+        parts.append(part)
+        data = unpack.unused_data
+    return b"".join(parts)
+
+
+def _unzstd(data: bytes, bytes_max: int) -> bytes:
+    if sys.version_info >= (3, 14):
+        from compression import zstd  # here, because few bodies are packed so
+    else:
+        from backports import zstd
+    parts: list[bytes] = []
+    room = bytes_max
+    while data:
+        unpack = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: 26})
+        try:
+            part = unpack.decompress(data, room + 1)
+        except zstd.ZstdError as error:
+            raise ValueError(str(error)) from error
+        room -= len(part)
+        if room < 0:
+            raise _too_large(bytes_max, "unpacked")
+        if not unpack.eof:
+            raise EOFError("it ends too early")
+        parts.append(part)
+        data = unpack.unused_data
+    return b"".join(parts)
+
+
+def _too_large(bytes_max: int, what: str) -> HttpError:
+    return HttpError(
+        413, "too_large", f"the body is larger than the {bytes_max:,} bytes that are read ({what})",
+        hint="send it in smaller batches", headers={"connection": "close"},
+    )  # fmt: skip
+
+
+def content_type(request: Request) -> str:
+    """The media type that the body is said to have, in lower case without parameters; empty when not said."""
+    return request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+
+
+def decoded(data: bytes, type_: type[T] | Any = Any) -> Any:
+    """JSON as a value of `type_`. Raises HttpError that tells where it is not one."""
+    try:
+        return msgspec.json.decode(data, type=type_, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        field = path.rstrip("`").lstrip(".") or None
+        raise HttpError(400, "invalid", message if field is None else f"`{field}`: {message}", field=field) from error
+    except RecursionError:
+        raise HttpError(400, "too_deep", "the JSON is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise HttpError(400, "not_json", f"the body is no JSON: {error}") from error

@@ -1,0 +1,170 @@
+"""What handlers work with: the journal's intake, readers of the ledger, the state, keys, figures of the server itself.
+
+Reading happens on a few threads, each with a store of its own; the state has one thread, for SQLite wants that. The
+event loop only ever waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from tallybook.access.key import Keyring
+from tallybook.config import Settings
+from tallybook.ingest.arrival import Arrival
+from tallybook.ingest.intake import Intake, Lines
+from tallybook.model.errors import StorageError
+from tallybook.prices.pricer import Pricer
+from tallybook.server.gauge import Gauge
+from tallybook.server.known import Known
+from tallybook.store.base import CallStore, StateStore
+from tallybook.store.open import open_prices, open_state, refuse_network
+
+T = TypeVar("T")
+READERS = max(2, min(4, os.cpu_count() or 2))
+"""Questions answered at once. More would share the same processors and hold more memory each."""
+
+PRICES_S = 60.0
+"""How long prices are held before the files are looked at again."""
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+class Serving:
+    """How this server was started: what access control goes by."""
+
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 4318, *, is_open: bool = True, hosts: tuple[str, ...] = (),
+        origins: tuple[str, ...] = (), any_project: bool = False,
+    ) -> None:  # fmt: skip
+        self.host = host
+        self.port = port
+        self.is_open = is_open
+        """No key is asked for: on loopback, or by `--insecure`."""
+        self.hosts = hosts
+        """Further names under which the server is addressed."""
+        self.origins = origins
+        """Origins of other sites' pages that may call it; `*` is all."""
+        self.any_project = any_project
+        """Whether `POST /api/ai-usage` takes records of projects that nobody created."""
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host.startswith(_LOOPBACK)
+
+
+class Context:
+    """The surroundings of one server. Made and closed by `server.run`, or by a test."""
+
+    def __init__(self, settings: Settings, serving: Serving | None = None, *, fsync: bool = True) -> None:
+        refuse_network(settings.folder)
+        settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.settings = settings
+        self.serving = serving or Serving()
+        self.gauge = Gauge()
+        self.keys = Keyring()
+        self.known_projects = Known()
+        self._pricer: tuple[float, Pricer] | None = None
+        self.intake = Intake(settings, fsync=fsync)
+        self.is_ready = False
+        self.is_stopping = False
+        self._stores: queue.SimpleQueue[CallStore] = queue.SimpleQueue()
+        self._opened: list[CallStore] = []
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="tallybook-reader")
+        self._state_thread = ThreadPoolExecutor(1, thread_name_prefix="tallybook-state")
+        self._state: StateStore | None = None
+
+    @staticmethod
+    def now_us() -> int:
+        """Microseconds since 1970."""
+        return time.time_ns() // 1000
+
+    @property
+    def prices(self) -> Pricer:
+        """The prices in force, read again now and then: a price list may change while the server runs."""
+        now_s = time.monotonic()
+        if self._pricer is None or now_s - self._pricer[0] >= PRICES_S:
+            self._pricer = (now_s, Pricer(open_prices(self.settings)))
+        return self._pricer[1]
+
+    async def read(self, work: Callable[[CallStore], T]) -> T:
+        """What `work` gives on a store, on a reader's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._with_store, work)
+
+    def _with_store(self, work: Callable[[CallStore], T]) -> T:
+        try:
+            store = self._stores.get_nowait()
+        except queue.Empty:
+            from tallybook.store.lake.store import LakeStore  # here, because the server starts without DuckDB
+
+            store = LakeStore(self.settings.folder, open_prices(self.settings))
+            self._opened.append(store)
+        try:
+            return work(store)
+        finally:
+            self._stores.put(store)
+
+    async def state(self, work: Callable[[StateStore], T]) -> T:
+        """What `work` gives on the state, on the state's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._state_thread, self._with_state, work)
+
+    def state_now(self, work: Callable[[StateStore], T]) -> T:
+        """The same for a thread that may wait."""
+        return self._state_thread.submit(self._with_state, work).result()
+
+    def _with_state(self, work: Callable[[StateStore], T]) -> T:
+        if self._state is None:
+            self._state = open_state(self.settings)
+        return work(self._state)
+
+    async def record(self, arrival: Arrival) -> None:
+        """Write records; when this returns they survive power loss. Raises Overloaded, StorageError."""
+        await self._written(lambda done: self.intake.submit(arrival, done))
+
+    async def record_lines(self, lines: Lines) -> None:
+        """The same for lines of the journal."""
+        await self._written(lambda done: self.intake.submit_lines(lines, done))
+
+    async def _written(self, submit: Callable[[Callable[[BaseException | None], None]], None]) -> None:
+        loop = asyncio.get_running_loop()
+        durable: asyncio.Future[None] = loop.create_future()
+
+        def settle(error: BaseException | None) -> None:
+            if durable.done():
+                return
+            if error is None:
+                durable.set_result(None)
+            else:
+                durable.set_exception(
+                    StorageError(f"{self.settings.folder}: the records could not be written: {error}",
+                                 hint="free some space or mend the folder; what was not acknowledged may be sent again")
+                )  # fmt: skip
+
+        def tell(error: BaseException | None) -> None:
+            loop.call_soon_threadsafe(settle, error)
+
+        submit(tell)
+        await durable
+
+    def close(self) -> bool:
+        """Write what was accepted, then release everything; False when something was not durable in time."""
+        self.is_stopping = True
+        is_whole = self.intake.close()
+        self._readers.shutdown()
+        for store in self._opened:
+            store.close()
+        self._state_thread.submit(self._close_state).result()
+        self._state_thread.shutdown()
+        return is_whole
+
+    def _close_state(self) -> None:
+        if self._state is not None:
+            if self.keys.count:
+                self.keys.refresh(self._state, self.now_us())
+            self._state.close()
+            self._state = None

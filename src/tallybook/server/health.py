@@ -1,0 +1,64 @@
+"""Whether the server is alive and well, and its figures for Prometheus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tallybook.server.context import Context
+from tallybook.server.error import json
+from tallybook.server.route import Route
+from tallybook.version import __version__
+
+
+class Health(msgspec.Struct):
+    """How the server is. `ok` is false when records are being lost or refused."""
+
+    ok: bool
+    version: str
+    waiting_bytes: int
+    accepted: int
+    refused: int
+    failures: int
+    details: dict[str, Any] = {}
+
+
+def health(context: Context) -> Health:
+    """The state of the server now."""
+    gauge = context.gauge
+    failures = int(gauge.total("tallybook_failures_total")) + context.intake.counters["disk"]
+    return Health(
+        ok=not failures and not context.intake.counters["refused"],
+        version=__version__,
+        waiting_bytes=context.intake.waiting_bytes,
+        accepted=int(gauge.total("tallybook_records_accepted_total")),
+        refused=int(gauge.total("tallybook_records_refused_total")),
+        failures=failures,
+    )
+
+
+async def get_health(request: Request, context: Context) -> Response:
+    """`GET /healthz`: 200 while the process serves; what is amiss stands in the body."""
+    return json(health(context), headers={"cache-control": "no-store"})
+
+
+async def get_ready(request: Request, context: Context) -> Response:
+    """`GET /readyz`: 200 when it takes requests, 503 while it starts or stops."""
+    is_ready = context.is_ready and not context.is_stopping
+    return json({"ready": is_ready}, 200 if is_ready else 503, {"cache-control": "no-store"})
+
+
+async def get_metrics(request: Request, context: Context) -> Response:
+    """`GET /metrics`, in Prometheus' text format."""
+    return Response(context.gauge.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+ROUTES = (
+    Route("GET", "/healthz", get_health, "none", "Whether the server is well", "Operations", answer=Health),
+    Route("GET", "/readyz", get_ready, "none", "Whether it takes requests", "Operations", answer=dict[str, bool]),
+    Route("GET", "/metrics", get_metrics, "read", "Figures for Prometheus", "Operations",
+          answer_type="text/plain"),
+)  # fmt: skip

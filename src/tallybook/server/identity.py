@@ -1,0 +1,156 @@
+"""Who sends a request: the key in one of the forms that clients of this field use, what it may do, where it comes from.
+
+On loopback no key is asked for. A key that is sent there all the same counts when it is one of ours (its project
+holds), and means nothing when it is somebody else's: clients that were set up for another service send theirs.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from tallybook.server.context import Context, Serving
+from tallybook.server.error import HttpError
+from tallybook.server.route import Need
+from tallybook.store.access import Role
+
+_ALLOWED: dict[Role, frozenset[str]] = {
+    "ingest": frozenset({"none", "ingest"}),
+    "read": frozenset({"none", "read"}),
+    "admin": frozenset({"none", "ingest", "read", "admin"}),
+}
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Identity(NamedTuple):
+    """Who asks."""
+
+    role: Role
+    project: str | None = None
+    """The only project that is theirs; `None`: all."""
+    key_id: str | None = None
+
+
+EVERYBODY = Identity("admin")
+
+
+def identity_of(request: Request) -> Identity:
+    """Who asks, as the gate found out."""
+    identity: Identity = request.scope["tallybook.identity"]
+    return identity
+
+
+def sent_keys(request: Request) -> Iterator[str]:
+    """Texts of a request that may be a key, the likeliest first."""
+    headers = request.headers
+    for name in ("authorization", "helicone-auth"):
+        scheme, _, rest = headers.get(name, "").partition(" ")
+        rest = rest.strip()
+        if scheme.lower() == "bearer" and rest:
+            yield rest
+        elif scheme.lower() == "basic" and rest:
+            yield from _basic(rest)
+        elif scheme and not rest:
+            yield scheme
+    for name in ("x-api-key", "api-key", "api_key", "x-tallybook-key"):
+        if headers.get(name):
+            yield headers[name]
+
+
+def _basic(text: str) -> Iterator[str]:
+    """Langfuse's clients send the public key as user and the secret one as password; ours may be either."""
+    try:
+        user, _, password = base64.b64decode(text, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return
+    yield from (part for part in (password, user) if part)
+
+
+async def identify(request: Request, context: Context) -> Identity:
+    """Who asks. Raises HttpError 401 for no key, an unknown or a revoked one, where keys are asked for."""
+    now_us = context.now_us()
+    if context.keys.is_stale(now_us):
+        await context.state(lambda state: context.keys.refresh(state, now_us))
+    for text in sent_keys(request):
+        key = context.keys.find(text, now_us)
+        if key is None:
+            continue
+        if key.revoked_at_us is not None:
+            raise _unauthorised("this key was revoked", "`tallybook keys create` makes a new one")
+        return Identity(key.role, key.project, key.key_id)
+    if context.serving.is_open:
+        return EVERYBODY
+    raise _unauthorised("a valid access key is needed", "send `Authorization: Bearer <key>`; `tallybook keys create`")
+
+
+def _unauthorised(message: str, hint: str) -> HttpError:
+    return HttpError(401, "unauthorized", message, hint=hint, headers={"www-authenticate": "Bearer, Basic"})
+
+
+def check_role(identity: Identity, need: Need) -> None:
+    """Raise HttpError 403 when the key may not do what is needed."""
+    if need not in _ALLOWED[identity.role]:
+        raise HttpError(
+            403, "forbidden", f"a key of the role {identity.role!r} may not do this",
+            hint=f"it needs the role {need!r}; `tallybook keys create --role {need}`",
+        )  # fmt: skip
+
+
+def check_host(request: Request, serving: Serving) -> None:
+    """Raise HttpError 403 when the server is addressed by a name that is not its own.
+
+    A page of another site can make its name point here (DNS rebinding), and then its scripts would be of the same
+    origin. Where keys are asked for, such a page has none.
+    """
+    if not serving.is_open:
+        return
+    name = _name_of(request.headers.get("host", ""))
+    if name in _LOCAL or name == serving.host.lower() or name in serving.hosts or name == "":
+        return
+    if serving.host in ("0.0.0.0", "::") and _is_address(name):  # noqa: S104  (only compared)
+        return
+    raise HttpError(
+        403, "unknown_host", f"this server does not answer to the name {name[:100]!r}",
+        hint=f"start it with --allow-host {name[:100]}",
+    )  # fmt: skip
+
+
+def _name_of(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return "?"
+
+
+def _is_address(name: str) -> bool:
+    import ipaddress  # here, because few servers listen on all addresses
+
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def allowed_origin(request: Request, serving: Serving) -> str | None:
+    """The origin to allow in the answer; `None` for a request that is no page's or of our own.
+
+    Raises HttpError 403 for a page of a site that is not allowed and would change something.
+    """
+    origin = request.headers.get("origin")
+    if origin is None or origin == f"{request.url.scheme}://{request.headers.get('host', '')}":
+        return None
+    if "*" in serving.origins or origin in serving.origins:
+        return origin
+    if request.method in _SAFE:
+        return None
+    raise HttpError(
+        403, "unknown_origin", f"pages of {origin[:200]!r} may not write here",
+        hint=f"start the server with --allow-origin {origin[:200]}",
+    )  # fmt: skip

@@ -1,0 +1,91 @@
+"""What the server does on its own: follow the journal, seal what is due. One thread, one pace.
+
+Following takes in the lines of every process that writes the folder, a few times a second; whoever wants to know of
+new calls adds a listener. Sealing gives the intake's segments up first, so that they can be taken.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from tallybook.ingest.follow import follow
+from tallybook.ingest.seal import is_due, seal
+from tallybook.model.call import Call
+from tallybook.model.errors import TallybookError
+from tallybook.prices.book import PriceBook
+from tallybook.server.context import PRICES_S, Context
+from tallybook.store.base import StateStore
+from tallybook.store.open import open_prices, open_state
+
+log = logging.getLogger("tallybook.server")
+
+FOLLOW_S = 0.2
+SEAL_LOOK_S = 10.0
+"""How often is looked whether sealing is due."""
+_STOP_S = 30.0
+
+Listener = Callable[[list[Call]], None]
+
+
+class Upkeep:
+    """The server's background work. `listeners` get every call once it is in the journal, whoever wrote it."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._settings = context.settings
+        self._stop = threading.Event()
+        self.listeners: list[Listener] = []
+        self._book: tuple[float, PriceBook] | None = None
+        self._thread = threading.Thread(target=self._work, name="tallybook-upkeep", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the turn under way."""
+        self._stop.set()
+        self._thread.join(_STOP_S)
+
+    def _work(self) -> None:
+        state: StateStore | None = None
+        looked = time.monotonic()
+        try:
+            while not self._stop.wait(FOLLOW_S):
+                try:
+                    if state is None:
+                        state = open_state(self._settings)
+                    follow(self._settings.folder, state, self._prices(), self._tell)
+                    if time.monotonic() - looked >= SEAL_LOOK_S:
+                        looked = time.monotonic()
+                        self._seal(state)
+                except (TallybookError, OSError) as error:
+                    self._failed(error)
+        finally:
+            if state is not None:
+                state.close()
+
+    def _prices(self) -> PriceBook:
+        """The prices in force, read again now and then."""
+        now_s = time.monotonic()
+        if self._book is None or now_s - self._book[0] >= PRICES_S:
+            self._book = (now_s, open_prices(self._settings))
+        return self._book[1]
+
+    def _tell(self, calls: list[Call]) -> None:
+        for listener in self.listeners:
+            listener(calls)
+
+    def _seal(self, state: StateStore) -> None:
+        if not is_due(self._settings.folder):
+            return
+        self._context.intake.rotate()
+        time.sleep(0.05)  # One turn of the intake.
+        seal(self._settings.folder, self._prices(), state)
+
+    def _failed(self, error: Exception) -> None:
+        log.error("following or sealing failed: %s", error)
+        self._context.gauge.count("tallybook_failures_total", "upkeep")
