@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from os import urandom
 from typing import Any
 
@@ -74,27 +74,38 @@ async def post_usage(request: Request, context: Context) -> Response:
     """Take one object, an array, or lines of objects."""
     data = await body.read(request)
     is_lines = body.content_type(request) in ("application/x-ndjson", "application/jsonl", "application/json-lines")
-    items, is_single = _items(data, is_lines)
     identity = identity_of(request)
     key = request.headers.get("idempotency-key", "")
     if len(key) > FIELD_CHARS:
         raise HttpError(400, "invalid", f"Idempotency-Key is longer than {FIELD_CHARS} characters")
-    readings = [_read(item, position) for position, item in enumerate(items)]
-    refused: dict[int, Refused] = {one.position: one for one in readings if isinstance(one, Refused)}
+    readings, is_single = _readings(data, is_lines)
+    refused: dict[int, Refused] = {}
     named: list[_Named] = []
+    unknown = await _unknown_projects(readings, identity, context)
+    now_us = context.now_us()
     for position, reading in enumerate(readings):
-        if isinstance(reading, Reading):
-            found = await _named(reading, position, identity, context)
-            if isinstance(found, Refused):
-                refused[position] = found
-            else:
-                named.append(found)
+        found = reading if isinstance(reading, Refused) else _named(reading, position, identity, unknown, now_us)
+        if isinstance(found, Refused):
+            refused[position] = found
+        else:
+            named.append(found)
     await _identify(named, key, is_single, identity, context)
     await context.record(_arrival(named, context))
     _count(named, refused, context)
     if is_single:
         return _single(named, refused)
     return _several(named, refused)
+
+
+def _readings(data: bytes, is_lines: bool) -> tuple[Sequence[Reading | Refused], bool]:
+    """The items of a body as they were understood, and whether it was a single one."""
+    if not is_lines and data[:1] == b"[":
+        found = usage_log.read_all(data)
+        if found is not None:
+            _check_count(len(found))
+            return found, False
+    items, is_single = _items(data, is_lines)
+    return [_read(item, position) for position, item in enumerate(items)], is_single
 
 
 def _items(data: bytes, is_lines: bool) -> tuple[Sequence[Any], bool]:
@@ -133,10 +144,18 @@ def _read(item: Any, position: int) -> Reading | Refused:
     return usage_log.read(item, position)
 
 
-async def _named(reading: Reading, position: int, identity: Identity, context: Context) -> _Named | Refused:
+async def _unknown_projects(readings: Sequence[Reading | Refused], identity: Identity, context: Context) -> set[str]:
+    """Projects that the items name and nobody knows."""
+    told = {one.log.project_id for one in readings if isinstance(one, Reading) and one.log.project_id is not None}
+    return {name for name in told if name != identity.project and not await context.known_projects.has(name, context)}
+
+
+def _named(
+    reading: Reading, position: int, identity: Identity, unknown: Collection[str], now_us: int
+) -> _Named | Refused:
     """Check what needs the server: the moment, and whether the project is known and the sender's."""
     log = reading.log
-    began_us = usage_log.began_us(log, context.now_us())
+    began_us = usage_log.began_us(log, now_us)
     own = usage_log.own_id(log)
     if log.created_at is None and own is not None:
         began_us = moment_us((unix_ms_of(own) or 0) / 1000)
@@ -147,7 +166,7 @@ async def _named(reading: Reading, position: int, identity: Identity, context: C
     if identity.project is not None and project != identity.project:
         return Refused(position, "forbidden_project", f"this key writes only to the project {identity.project!r}",
                        "use a key of the other project, or leave `project_id` out", "project_id", log.id)  # fmt: skip
-    if project not in (None, identity.project) and not await context.known_projects.has(project, context):
+    if project is not None and project in unknown:
         message = f"there is no project {project[:100]!r}"
         return Refused(position, "unknown_project", message, _CREATE_IT, "project_id", log.id)
     return _Named(reading, position, project, began_us)
@@ -155,14 +174,16 @@ async def _named(reading: Reading, position: int, identity: Identity, context: C
 
 async def _identify(named: Sequence[_Named], key: str, is_single: bool, identity: Identity, context: Context) -> None:
     """Give each item its call's id: the same for the same item, however often it is sent."""
-    for one in named:
+    chance = urandom(10 * len(named))  # At once: one by one it is a system call a record.
+    for number, one in enumerate(named):
         log, own = one.reading.log, usage_log.own_id(one.reading.log)
         if own is not None and (unix_ms_of(own) or 0) // _DAY_MS == one.began_us // 1000 // _DAY_MS:
             one.call_id = own
         elif log.id is not None and log.created_at is not None:
             one.call_id = ident.call_id(one.began_us, "usage", one.project or "", log.id)
         else:
-            one.call_id = uuid7(one.began_us // 1000, int.from_bytes(urandom(10), "big") >> 6)
+            bits = int.from_bytes(chance[10 * number : 10 * number + 10], "big") >> 6
+            one.call_id = uuid7(one.began_us // 1000, bits)
             one.memory = _memory(log, one, key, is_single, identity)
     fresh = {one.memory: one.call_id for one in named if one.memory is not None}
     if not fresh:
@@ -188,12 +209,21 @@ def _memory(log: UsageLog, one: _Named, key: str, is_single: bool, identity: Ide
 
 
 def _arrival(named: Sequence[_Named], context: Context) -> Arrival:
+    known: dict[tuple[str, str | None, bool], bool] = {}
+
+    def is_priced(call: Call) -> bool:
+        """Whether we know a price. Alike for calls of a model that told any tokens."""
+        key = (call.provider, call.response_model or call.model, call.usage.total_tokens is None)
+        if key not in known:
+            known[key] = context.prices.cost(call).total_nanousd is not None
+        return known[key]
+
     calls: list[Call] = []
     contents: list[Content] = []
     for one in named:
         log = one.reading.log
         call = usage_log.call_of(one.reading, call_id=one.call_id, started_at_us=one.began_us, project=one.project)
-        if call.cost is None and log.estimated_cost and context.prices.cost(call).total_nanousd is None:
+        if call.cost is None and log.estimated_cost and not is_priced(call):
             call = usage_log.with_estimate(call, log.estimated_cost)
         calls.append(call)
         content = usage_log.content_of(log, one.call_id, one.began_us)

@@ -8,7 +8,7 @@ optional: when the call began, who made it, parts of the usage, run, tags.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -77,6 +77,14 @@ class UsageLog(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     response: str | None = None
 
 
+class _Snake(UsageLog, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    pass
+
+
+class _Camel(UsageLog, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True, rename="camel"):
+    pass
+
+
 class Reading(NamedTuple):
     """An item understood. The id is the sender's own, made into a call's id by who records it."""
 
@@ -109,6 +117,28 @@ def _name(key: str) -> str:
     return found
 
 
+_DECODERS = [msgspec.json.Decoder(Sequence[form], strict=False) for form in (_Snake, _Camel)]  # type: ignore[valid-type]
+
+
+def read_all(data: bytes) -> list[Reading] | None:
+    """Items of an array that are all as they should be, in one go; `None` where each has to be looked at by itself."""
+    form = _DECODERS[b'"inputTokens"' in data or b'"projectId"' in data or b'"durationMs"' in data]
+    try:
+        logs: list[UsageLog] = form.decode(data)
+        if not all(log.operation.strip() and log.model.strip() and log.provider.strip() for log in logs):
+            return None
+        return [_reading(log, {}) for log in logs]
+    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError):
+        return None
+
+
+def _reading(log: UsageLog, unknown: dict[str, Any]) -> Reading:
+    """Raises msgspec.DecodeError that names the field whose JSON is none."""
+    tools = () if log.tool_calls_json is None else tool_calls(log.tool_calls_json)
+    told = _json("response_metadata", log.response_metadata) if log.response_metadata is not None else None
+    return Reading(log, tools, _metadata(log, told, unknown))
+
+
 def read(item: Any, position: int) -> Reading | Refused:
     """One item of a payload; what is wrong with it when it is refused."""
     if not isinstance(item, dict):
@@ -129,12 +159,10 @@ def read(item: Any, position: int) -> Reading | Refused:
     except (ValueError, OverflowError, RecursionError) as error:
         return Refused(position, "invalid", str(error), None, None, identity)
     try:
-        tools = tool_calls(log.tool_calls_json)
-        told = _json("response_metadata", log.response_metadata)
+        return _reading(log, unknown)
     except msgspec.DecodeError as error:
         return Refused(position, "not_json", str(error), "send valid JSON, as a text or as the value itself",
                        str(error).split("`")[1], identity)  # fmt: skip
-    return Reading(log, tools, _metadata(log, told, unknown))
 
 
 _EXAMPLES = {
