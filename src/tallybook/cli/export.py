@@ -14,11 +14,11 @@ from tallybook.cli import figure
 from tallybook.cli.bar import bar
 from tallybook.cli.host import Host
 from tallybook.cli.view import View, examples, report
-from tallybook.export import csv, json, parquet
+from tallybook.export import csv, json, otlp, parquet
 from tallybook.export.file import whole
 from tallybook.model.call import Call
 
-FORMATS = ("csv", "json", "jsonl", "parquet")
+FORMATS = ("csv", "json", "jsonl", "parquet", "otlp")
 PROGRESS_S = 0.2
 
 
@@ -27,6 +27,7 @@ PROGRESS_S = 0.2
         "tallybook export --output calls.parquet",
         "tallybook export --format csv --days 30 --project shop > calls.csv",
         "tallybook export --since 2026-11-01 --until 2026-11-30 --output november.jsonl",
+        "tallybook export --days 1 --format otlp --output spans.otlp",
     )
 )
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="Default: by the name's ending, else csv.")
@@ -34,8 +35,9 @@ PROGRESS_S = 0.2
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
 @report(has_format=False)
 def export(view: View, format_: str | None, output: Path | None, quiet: bool) -> None:
-    """Write all matching calls, oldest first, as CSV, JSON (an array), JSON lines or Parquet. There is no cap.
+    """Write all matching calls, oldest first, as CSV, JSON (an array), JSON lines, Parquet or OTLP. There is no cap.
 
+    OTLP is OTLP/JSON, each line the body of a POST to a collector's /v1/traces, spans by the GenAI conventions.
     To standard output unless --output is given; Parquet needs a file. The whole ledger unless a time is given.
     """
     chosen = format_ or _by_name(output)
@@ -80,7 +82,12 @@ def _expected(view: View) -> int:
 
 
 def _write(view: View, format_: str, out: TextIO) -> Iterator[int]:
-    writers: dict[str, Callable[..., Iterator[int]]] = {"csv": csv.calls, "json": json.array, "jsonl": json.lines}
+    writers: dict[str, Callable[..., Iterator[int]]] = {
+        "csv": csv.calls,
+        "json": json.array,
+        "jsonl": json.lines,
+        "otlp": otlp.lines,
+    }
     span = view.scope.span
     batches: Iterator[list[Call]] = view.store.scan(view.scope.filters, since_us=span.since_us, until_us=span.until_us)
     return writers[format_](batches, out)

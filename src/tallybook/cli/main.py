@@ -47,7 +47,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "explain": ("explain", "How one raw response is counted and priced"),
         "price": ("price", "What a call costs, or many of them"),
         "sql": ("sql", "Ask in SQL, read-only"),
-        "export": ("export", "Write calls to CSV, JSON, JSON lines or Parquet"),
+        "export": ("export", "Write calls to CSV, JSON, JSON lines, Parquet or OTLP"),
     },
     "The server": {
         "serve": ("serve", "Serve the ledger over HTTP: record, ask, watch live"),
