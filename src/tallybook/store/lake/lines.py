@@ -43,10 +43,13 @@ QUALITY = ("(input_tokens IS NULL AND output_tokens IS NULL)", "may_repeat")
 BETTER = ", ".join((*QUALITY, "started_at", "call_id"))
 """Of two records of one call the first in this order stays."""
 
-_REPEAT_COLUMNS = "call_id, provider, response_id, input_tokens, output_tokens, may_repeat, started_at"
+REPEAT_COLUMNS = "call_id, provider, response_id, input_tokens, output_tokens, may_repeat, started_at"
+"""Columns that tell which call a record is of, and which of two records stays."""
 
 NUMBER = "segment_number"
 """Key of a line that says which segment it came from, where lines of several stand in one scratch file."""
+PRICED = "priced"
+"""Key of a line of a scratch file that holds its cost, worked out already: the columns of the cost."""
 
 
 class Bad(NamedTuple):
@@ -138,6 +141,13 @@ class Lines:
         self._make(table, source, wanted, is_priced, also)
         return is_priced
 
+    def read_priced(self, source: str, columns: Iterable[str], also: Sequence[str] = ()) -> str:
+        """SELECT of a numbered source's lines whose costs stand under `PRICED`, in the columns that `read` and `price`
+        give together."""
+        wanted, is_priced = _with_needed(columns)
+        costs = [f"{PRICED}.{name} AS {name}" for name, _ in COST_COLUMNS] if is_priced else []
+        return self._select(source, wanted, is_priced, [*also, *costs])
+
     def price(self, table: str, prices: Prices | None) -> None:
         """Make `table` a view of its rows with the columns of the cost beside them.
 
@@ -175,15 +185,15 @@ class Lines:
 
     def _make(self, table: str, source: str, wanted: set[str], is_priced: bool, also: Sequence[str]) -> None:
         """One pass of read_json with just the keys that the wanted columns follow from."""
-        chosen = {name: COLUMN_SQL[name] for name in COLUMN_SQL if name in wanted}
-        select = ", ".join(f"{sql} AS {name_sql(name)}" for name, sql in chosen.items())
-        stated = f", {_STATED} AS stated_nanousd" if is_priced else ""
         self.drop(table)
-        tools = ", tool_calls" if "tool_calls" in wanted else ""
-        others = "".join(f", {name}" for name in also)
-        self._con.execute(
-            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {select}{stated}{tools}{others} "
-            f"FROM (SELECT *, {time_sql('timestamp')} AS started_at FROM {source})"
+        self._con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {self._select(source, wanted, is_priced, also)}")
+
+    def _select(self, source: str, wanted: set[str], is_priced: bool, also: Sequence[str]) -> str:
+        chosen = [f"{sql} AS {name_sql(name)}" for name, sql in COLUMN_SQL.items() if name in wanted]
+        chosen += [f"{_STATED} AS stated_nanousd"] if is_priced else []
+        chosen += ["tool_calls"] if "tool_calls" in wanted else []
+        return (
+            f"SELECT {', '.join([*chosen, *also])} FROM (SELECT *, {time_sql('timestamp')} AS started_at FROM {source})"
         )
 
     def load_steps(self, table: str, paths: Sequence[str]) -> None:
@@ -264,8 +274,9 @@ def _with_needed(columns: Iterable[str]) -> tuple[set[str], bool]:
 
 
 def numbered_source(path: Path) -> str:
-    """The read_json of a scratch file whose lines say which segment they came from."""
-    columns = struct_sql({NUMBER: "INTEGER"} | LINE_COLUMNS)
+    """The read_json of a scratch file whose lines say which segment they came from, and may say what they cost."""
+    costs = "STRUCT(" + ", ".join(f"{name} {type_}" for name, type_ in COST_COLUMNS) + ")"
+    columns = struct_sql({NUMBER: "INTEGER", PRICED: costs} | LINE_COLUMNS)
     return (
         f"read_json({files_sql([str(path)])}, format='newline_delimited', ignore_errors=true, "
         f"maximum_object_size={_LINE_BYTES_MAX}, columns={columns})"
@@ -279,7 +290,7 @@ def merge(con: duckdb.DuckDBPyConnection, table: str) -> None:
     """
     con.execute(
         f"DELETE FROM {table} WHERE rowid NOT IN (SELECT place FROM (SELECT * FROM ("
-        f"SELECT rowid AS place, {_REPEAT_COLUMNS} FROM {table}) "
+        f"SELECT rowid AS place, {REPEAT_COLUMNS} FROM {table}) "
         f"QUALIFY row_number() OVER (PARTITION BY call_id ORDER BY {BETTER}) = 1) "
         "QUALIFY row_number() OVER (PARTITION BY coalesce(provider || chr(31) || response_id, chr(30) || call_id) "
         f"ORDER BY {BETTER}) = 1)"

@@ -17,6 +17,7 @@ from tallybook.store.base import Warned
 from tallybook.store.lake import manifest as manifests
 from tallybook.store.lake.amend import joined_sql, touches
 from tallybook.store.lake.amend import load as load_amendments
+from tallybook.store.lake.counted import COUNTS, Counted
 from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.grown import TABLE as GROWN
 from tallybook.store.lake.grown import Grown
@@ -88,6 +89,7 @@ class Reader:
         self._con: duckdb.DuckDBPyConnection | None = None
         self._lines: Lines | None = None
         self._grown: Grown | None = None
+        self._counted: Counted | None = None
         self._seen = manifests.Seen()
         self._aside: dict[str, Warned] = {}
         self._problem: str | None = None
@@ -117,8 +119,15 @@ class Reader:
     def grown(self) -> Grown:
         """The table of hot lines that grows from question to question."""
         if self._grown is None:
-            self._grown = Grown(self.con, self.folder, self.lines)
+            self._grown = Grown(self.con, self.folder, self.lines, self.counted)
         return self._grown
+
+    @property
+    def counted(self) -> Counted:
+        """Which rows of that table count."""
+        if self._counted is None:
+            self._counted = Counted(self.con, self.folder, GROWN, SUPERSEDED)
+        return self._counted
 
     def answer(self, work: Callable[[View], T]) -> T:
         """Do `work` on a consistent view, again when a file vanished or was found damaged meanwhile."""
@@ -201,8 +210,7 @@ class Reader:
         # Where much is hot, columns that nobody asked for (and their prices) would cost seconds.
         self._asked |= wanted
         wanted = self._asked if self._is_much(state) else self._asked | _USUAL
-        if view.manifest.is_rebuilt or any(file.is_mixed for file in view.manifest.of("calls")):
-            wanted |= NEEDED
+        wanted |= NEEDED
         self._superseded = False
         if not self._grow(view, paths, wanted):
             self._load_whole(view, paths, wanted)
@@ -215,22 +223,17 @@ class Reader:
             return False
         if not self.grown.has_rows:
             return False
-        row = self.con.execute(f"SELECT epoch_us(min(started_at)), epoch_us(max(started_at)) FROM {GROWN}").fetchone()
-        if row is not None and row[0] is not None:
-            near = view.manifest.of("calls", row[0] - REPEAT_WITHIN_US, row[1] + REPEAT_WITHIN_US)
-            if any(file.is_mixed for file in near):
-                return False
+        self.grown.count(view.manifest)
+        self._superseded = self.counted.superseded > 0
         self.lines.drop(HOT)
-        self.con.execute(f"CREATE OR REPLACE TEMP VIEW {HOT} AS SELECT * FROM {GROWN}")
+        where = f" WHERE {COUNTS}" if self.counted.has_marks else ""
+        self.con.execute(f"CREATE OR REPLACE TEMP VIEW {HOT} AS SELECT * FROM {GROWN}{where}")
         return True
 
     def _load_whole(self, view: View, paths: Sequence[str], wanted: frozenset[str]) -> None:
         """Read all hot lines anew, take out repeats and what is sealed already."""
         is_priced = self.lines.load(HOT, paths, wanted)
-        if not self._without_sealed(view, wanted):
-            wanted |= NEEDED
-            self.lines.load(HOT, paths, wanted)
-            self._without_sealed(view, wanted)
+        self._without_sealed(view)
         if is_priced:
             self.lines.price(HOT, self.prices)
 
@@ -250,26 +253,20 @@ class Reader:
         self._hot_state = ()
         self._tools_state = ()
 
-    def _without_sealed(self, view: View, columns: frozenset[str]) -> bool:
-        """Take out hot calls that are in a file already. Looked for only where a repeat can be.
-
-        False when it must be looked for and columns that it takes are lacking.
-        """
+    def _without_sealed(self, view: View) -> None:
+        """Take out hot calls that are in a file already. Looked for only where a repeat can be."""
         row = self.con.execute(
             f"SELECT epoch_us(min(started_at)), epoch_us(max(started_at)), "
             f"count(*) FILTER (may_repeat OR source NOT IN ('sdk', 'track')) FROM {HOT}"
         ).fetchone()
         if row is None or row[0] is None:
-            return True
+            return
         near = view.manifest.of("calls", row[0] - REPEAT_WITHIN_US, row[1] + REPEAT_WITHIN_US)
         if not near or not (row[2] or view.manifest.is_rebuilt or any(file.is_mixed for file in near)):
-            return True
-        if not columns >= NEEDED:
-            return False
+            return
         self._superseded = (
             settle(self.con, HOT, [self.path(file) for file in near], SUPERSEDED, view.manifest.removed) > 0
         )
-        return True
 
     def supersedes(self, view: View, columns: Iterable[str] = ()) -> bool:
         """Whether a hot line is the better record of a sealed call; hot lines are read with at least these columns.
