@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from tallybook.model.call import Call, Cost, Run, Step
 from tallybook.model.question import Answer, Filter, Question
 from tallybook.store.access import AccessStore
+from tallybook.store.part import PartStore
 
 
 class Appended(NamedTuple):
@@ -146,7 +147,7 @@ class CallStore(Protocol):
         ...
 
 
-class StateStore(AccessStore, Protocol):
+class StateStore(AccessStore, PartStore, Protocol):
     """Small mutable state. Every method is one transaction."""
 
     def offsets(self) -> dict[str, int]:

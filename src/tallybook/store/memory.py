@@ -19,6 +19,7 @@ from tallybook.model.usage import Usage
 from tallybook.store.access import MemoryAccess
 from tallybook.store.base import Appended, Drift, Warned
 from tallybook.store.check import METADATA, checked_filters, checked_question, columns_of, zone_of
+from tallybook.store.part import MemoryParts
 
 BATCH_CALLS = 1_000
 PREFIX_CHARS = 8
@@ -505,7 +506,7 @@ class MemoryStore:
         """Nothing to release."""
 
 
-class MemoryState(MemoryAccess):
+class MemoryState(MemoryParts, MemoryAccess):
     """A `StateStore` in dictionaries."""
 
     def __init__(self) -> None:

@@ -37,7 +37,7 @@ def damaged(draw: st.DrawFn, whole: Any) -> Any:
         try:
             for step in path[:-1]:
                 holder = holder[step]
-            holder[path[-1]] = draw(ODD)
+            holder[path[-1]] = copy.deepcopy(draw(ODD))
         except (KeyError, IndexError, TypeError):
             continue
     return spoilt

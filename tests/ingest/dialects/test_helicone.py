@@ -135,3 +135,10 @@ def test_a_damaged_entry_gives_a_sound_record_or_a_refusal(item: Any) -> None:
     assert len(arrival.calls) + len(arrival.steps) + len(arrival.refused) == 1
     for call in arrival.calls:
         assert faults(call.usage) == () and codec.decode(codec.encode(call)).call_id == call.call_id
+
+
+def test_an_entry_that_is_nested_too_deeply_is_refused() -> None:
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert helicone.read(entry(request={"model": "m", "messages": deep})).refused[0].code == "too_deep"

@@ -193,3 +193,11 @@ def test_a_damaged_payload_gives_a_sound_record_or_a_refusal(item: Any) -> None:
     for call in arrival.calls:
         assert faults(call.usage) == ()
         assert msgspec.structs.asdict(codec.decode(codec.encode(call)))["call_id"] == call.call_id
+
+
+def test_an_item_that_is_nested_too_deeply_is_refused_alone() -> None:
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    arrival = litellm.read([USUAL | {"messages": deep}, USUAL])
+    assert len(arrival.calls) == 1 and arrival.refused[0].code == "too_deep"

@@ -88,9 +88,12 @@ def read(
         round(first * 1000) if first is not None and 0 <= first < 1e9 else None, project, provider,
     )  # fmt: skip
     kind = word(sent.request.get("_type"))
-    if kind in _STEPS:
-        return Arrival(steps=(_step(sent, kind),))
-    call, content = _call(sent)
+    try:
+        if kind in _STEPS:
+            return Arrival(steps=(_step(sent, kind),))
+        call, content = _call(sent)
+    except RecursionError:
+        return Arrival(refused=(Refused(0, "too_deep", "the entry is nested too deeply"),))
     return Arrival((call,), (), (content,))
 
 

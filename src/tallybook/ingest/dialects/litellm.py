@@ -95,7 +95,10 @@ def read(items: Iterable[Any], *, project: str | None = None) -> Arrival:
     contents: list[Content] = []
     refused: list[Refused] = []
     for position, item in enumerate(items):
-        found = _read(item, position, project)
+        try:
+            found = _read(item, position, project)
+        except RecursionError:
+            found = Refused(position, "too_deep", "the item is nested too deeply")
         if isinstance(found, Refused):
             refused.append(found)
         elif found is not None:

@@ -37,6 +37,16 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT, WITHOUT ROWID""",
         "CREATE INDEX idempotency_by_age ON idempotency (at_us)",
     ),
+    (
+        """CREATE TABLE parts (
+            scope TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, group_id TEXT, data BLOB NOT NULL,
+            touched_us INTEGER NOT NULL, due_us INTEGER
+        ) STRICT""",
+        "CREATE UNIQUE INDEX parts_by_key ON parts (scope, kind, id)",
+        "CREATE INDEX parts_by_group ON parts (group_id, scope, kind) WHERE group_id IS NOT NULL",
+        "CREATE INDEX parts_due ON parts (due_us) WHERE due_us IS NOT NULL",
+        "CREATE INDEX parts_by_age ON parts (touched_us)",
+    ),
 )
 
 

@@ -18,6 +18,7 @@ from tallybook.model.call import Run
 from tallybook.model.errors import StorageError
 from tallybook.store.sqlite.access import SqliteAccess
 from tallybook.store.sqlite.migrations import migrate
+from tallybook.store.sqlite.part import SqliteParts
 
 _WAIT_S = 30.0
 _FIELDS = Run.__struct_fields__
@@ -56,7 +57,7 @@ def _run(row: tuple[Any, ...]) -> Run:
     return Run(**values)
 
 
-class SqliteState(SqliteAccess):
+class SqliteState(SqliteAccess, SqliteParts):
     """The state in one file. Raises StorageError, naming the file, for what SQLite cannot do."""
 
     def __init__(self, path: Path) -> None:
