@@ -124,8 +124,8 @@ def speed(count: int) -> None:
     costs = ", ".join(("call_id", *(name for name, _ in COST_COLUMNS)))
 
     def price() -> None:
-        load_cells(con, "t", book)
-        con.execute(f"CREATE OR REPLACE TEMP TABLE done AS {priced_sql('t', costs, needed(book))}")
+        absent = load_cells(con, "t", book)
+        con.execute(f"CREATE OR REPLACE TEMP TABLE done AS {priced_sql('t', costs, needed(book), absent)}")
 
     spent = least(5, price)
     known = con.execute("SELECT count(cost_nanousd), count(*) FILTER (cost_status = 'unpriced') FROM done").fetchone()

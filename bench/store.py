@@ -47,6 +47,8 @@ class Target:
 class FixedPrices:
     """One price for every model: the look-up is not what is measured."""
 
+    needs = frozenset()
+
     def rates(self, keys):
         from tallybook.prices.base import Rate
 

@@ -79,10 +79,10 @@ def _of_days(
         f"FROM ({relation}) WHERE {where} AND cost_status <> 'reported'",
         params,
     )
-    load_cells(reader.con, _PAST, prices)
+    absent = load_cells(reader.con, _PAST, prices)
     inputs = ", ".join((*PRICE_INPUTS, "stated_nanousd", "rowid AS place"))
     costs = ", ".join(_COSTS)
-    priced = priced_sql(f"(SELECT {inputs} FROM {_PAST})", f"{costs}, place", needed(prices))
+    priced = priced_sql(f"(SELECT {inputs} FROM {_PAST})", f"{costs}, place", needed(prices), absent)
     rows = reader.con.execute(
         f"SELECT {', '.join(f'p.{name}' for name in _ABOUT)}, epoch_us(p.started_at), "
         f"{', '.join(f'p.was_{name}' for name in _COSTS)}, {', '.join(f'n.{name}' for name in _COSTS)} "

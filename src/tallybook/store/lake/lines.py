@@ -30,6 +30,7 @@ from tallybook.store.lake.schema import (
     name_sql,
     steps_sql,
     struct_sql,
+    text_sql,
     time_sql,
 )
 from tallybook.store.lake.scratch import Scratch
@@ -50,6 +51,10 @@ NUMBER = "segment_number"
 """Key of a line that says which segment it came from, where lines of several stand in one scratch file."""
 PRICED = "priced"
 """Key of a line of a scratch file that holds its cost, worked out already: the columns of the cost."""
+
+
+_COSTS_DAY = "costs_day"
+"""The day of a row of costs, by which the costs of one day's lines are told."""
 
 
 class Bad(NamedTuple):
@@ -153,15 +158,23 @@ class Lines:
 
         The costs stand in a table of their own in the same order (copying sixty columns costs more than pricing).
         """
-        load_cells(self._con, table, prices)
-        inputs = ", ".join((*PRICE_INPUTS, "stated_nanousd", "rowid AS place"))
+        absent = load_cells(self._con, table, prices)
+        inputs = ", ".join(
+            (*PRICE_INPUTS, "stated_nanousd", "rowid AS place", f"CAST(started_at AS DATE) AS {_COSTS_DAY}")
+        )
         costs = ", ".join(name for name, _ in COST_COLUMNS)
-        priced = priced_sql(f"(SELECT {inputs} FROM {table})", f"{costs}, place", needed(prices))
+        priced = priced_sql(f"(SELECT {inputs} FROM {table})", f"{costs}, {_COSTS_DAY}, place", needed(prices), absent)
         self._con.execute(
-            f"CREATE OR REPLACE TEMP TABLE {table}_costs AS SELECT {costs} FROM ({priced}) ORDER BY place"
+            f"CREATE OR REPLACE TEMP TABLE {table}_costs AS SELECT {costs}, {_COSTS_DAY} FROM ({priced}) ORDER BY place"
         )
         self._con.execute(f"ALTER TABLE {table} RENAME TO {table}_lines")
-        self._con.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM {table}_lines POSITIONAL JOIN {table}_costs")
+        self._con.execute(f"CREATE TEMP VIEW {table} AS {_side_by_side(f'{table}_lines', f'{table}_costs')}")
+
+    def of_day(self, table: str, day: str) -> str:
+        """The rows of one day of a table that `price` made a view: a filter on the view would read all the others."""
+        wanted = f"DATE {text_sql(day)}"
+        lines = f"(SELECT * FROM {table}_lines WHERE day = {wanted})"
+        return f"({_side_by_side(lines, f'(SELECT * FROM {table}_costs WHERE {_COSTS_DAY} = {wanted})')})"
 
     def drop(self, table: str) -> None:
         """Remove a table, or the view and the tables that stand for it."""
@@ -271,6 +284,10 @@ def _with_needed(columns: Iterable[str]) -> tuple[set[str], bool]:
     wanted = {"call_id", "started_at", "may_repeat", "source", *columns}
     is_priced = bool(wanted & COSTS)
     return (wanted | set(PRICE_INPUTS) if is_priced else wanted), is_priced
+
+
+def _side_by_side(lines: str, costs: str) -> str:
+    return f"SELECT * EXCLUDE ({_COSTS_DAY}) FROM {lines} POSITIONAL JOIN {costs}"
 
 
 def numbered_source(path: Path) -> str:

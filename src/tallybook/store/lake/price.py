@@ -4,12 +4,14 @@ The distinct keys of a batch are looked up once and laid out as cells (key by ti
 with the one rate in force there; calls are joined to their cell and integers multiplied. A contract test holds this
 and the reference together to the last nano-USD.
 
-A price book says which of a key's rarer parts its prices depend on (`needs`); only those are told apart.
+A price book says which of a key's rarer parts its prices depend on (`needs`); only those are told apart. What no call
+of a batch has (`load_cells` says so) does not stand in its statement at all: planning the whole takes as long as
+pricing some ten thousand calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise, product
 from typing import Any, NamedTuple, Protocol
 
@@ -143,9 +145,38 @@ def _inside_json(text: str) -> str:
     return msgspec.json.encode(text).decode()[1:-1]
 
 
-def load_cells(con: duckdb.DuckDBPyConnection, table: str, prices: Prices | None) -> None:
-    """Make the temporary table `cells` with the rates of all keys in `table`."""
+_RARELY = ("requests", "quantities", "flags", *TOKEN_FIELDS[2:])
+HOURS = "hours"
+LACKING = "lacking"
+_RATES = (
+    "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "input_audio", "input_image", "reasoning",
+    "output_audio", "output_image", "cache_read_audio", "cache_read_image",
+)  # fmt: skip
+_AMOUNT_MAX = 1 << 60
+"""Pico-USD up to which a batch is worked out in 64 bits: in 128 it takes twice as long."""
+
+
+def _looked_at(con: duckdb.DuckDBPyConnection, table: str) -> tuple[set[str], int | None]:
+    """Columns that are unknown of every call, and the most tokens that one can have; `None` where that is not told."""
+    most = ", ".join(f"max({name})" for name in TOKEN_FIELDS)
+    least = f"least({', '.join(f'min({name})' for name in TOKEN_FIELDS)})"
+    counts = ", ".join(f"count({name})" for name in _RARELY)
+    row = con.execute(f"SELECT {least}, {most}, {counts} FROM {table}").fetchone() or ()
+    size = 1 + len(TOKEN_FIELDS)
+    absent = {name for name, count in zip(_RARELY, row[size:], strict=True) if not count}
+    # Parts of the input also stand among the quantities.
+    is_told = "quantities" in absent and (row[0] is None or row[0] >= 0)
+    return absent, sum(tokens or 0 for tokens in row[1:size]) if is_told else None
+
+
+def load_cells(con: duckdb.DuckDBPyConnection, table: str, prices: Prices | None) -> frozenset[str]:
+    """Make the temporary table `cells` with the rates of all keys in `table`.
+
+    What is returned is for `priced_sql`: columns that are unknown of every call, `HOURS` when no rate is of certain
+    hours, and `LACKING` when none lacks a part.
+    """
     rows: list[dict[str, Any]] = []
+    absent, tokens = _looked_at(con, table)
     if prices is not None:
         told: dict[Key, list[str | None]] = {}
         needs = needed(prices)
@@ -160,10 +191,19 @@ def load_cells(con: duckdb.DuckDBPyConnection, table: str, prices: Prices | None
         found = prices.rates(list(told))
         for key, texts in told.items():
             rows.extend(cell._asdict() for text in texts for cell in cells(key, found[key], text))
+    is_small = tokens is not None and all(
+        (tokens + 1) * (row[rate] or 0) < _AMOUNT_MAX for row in rows for rate in _RATES
+    )
+    types = _CELL_TYPES.replace('":"HUGEINT"', '":"BIGINT"') if is_small else _CELL_TYPES
     con.execute(
         "CREATE OR REPLACE TEMP TABLE cells AS SELECT unnest(from_json(?, ?), max_depth := 2)",
-        [msgspec.json.encode(rows).decode(), _CELL_TYPES],
+        [msgspec.json.encode(rows).decode(), types],
     )
+    if not any(row["days"] or row["to_minute"] - row["from_minute"] < DAY_MINUTES for row in rows):
+        absent.add(HOURS)
+    if not any(row["lacking"] for row in rows):
+        absent.add(LACKING)
+    return frozenset(absent)
 
 
 def needed(prices: Prices | None) -> frozenset[str]:
@@ -171,14 +211,14 @@ def needed(prices: Prices | None) -> frozenset[str]:
     return frozenset() if prices is None else frozenset(getattr(prices, "needs", _RARE))
 
 
-def _tokens(*names: str) -> str:
-    return " + ".join(f"coalesce({name}_tokens, 0)" for name in names)
+def _sum(terms: Iterable[str]) -> str:
+    return " + ".join(terms) or "0"
 
 
-def _own(*names: str) -> tuple[str, str]:
+def _own(names: Sequence[str]) -> tuple[str, str]:
     """Tokens and pico-USD of those parts that have a price of their own."""
-    tokens = " + ".join(f"CASE WHEN c.{n} IS NULL THEN 0 ELSE coalesce({n}_tokens, 0) END" for n in names)
-    amount = " + ".join(f"coalesce({n}_tokens * c.{n}, 0)" for n in names)
+    tokens = _sum(f"CASE WHEN c.{n} IS NULL THEN 0 ELSE coalesce({n}_tokens, 0) END" for n in names)
+    amount = _sum(f"coalesce({n}_tokens * c.{n}, 0)" for n in names)
     return tokens, amount
 
 
@@ -193,7 +233,7 @@ _UNITS = (
 _TOOLS = (
     "c.request_nanousd + CASE WHEN requests IS NULL THEN 0 ELSE "
     f"coalesce(list_sum(list_transform({_REQUESTS}, lambda e: coalesce(c.tools[e.key], 0) * "
-    f"CASE WHEN list_contains(c.tools_once, e.key) THEN least(e.value, 1) ELSE e.value END)), 0) END + {_UNITS}"
+    "CASE WHEN list_contains(c.tools_once, e.key) THEN least(e.value, 1) ELSE e.value END)), 0) END"
 )
 _UNITS_TOLD = (
     "CASE WHEN quantities IS NULL THEN '' ELSE coalesce(list_aggregate(list_transform(list_filter("
@@ -220,16 +260,11 @@ _TOOLS_LACKING = (
 )
 _MASKS = {name.removesuffix("_tokens"): 1 << place for place, name in enumerate(TOKEN_FIELDS)}
 """A bit for each token part: whether anything is lacking is told from two numbers, for nearly all calls."""
-_USED_MASK = " | ".join(
-    f"CASE WHEN {part}_tokens <> 0 THEN {bit} ELSE 0 END"
-    for part, bit in _MASKS.items()
-    if part not in ("input", "output")
-)
 _PARTS_USED = (
     "CASE p " + " ".join(f"WHEN '{n.removesuffix('_tokens')}' THEN {n}" for n in TOKEN_FIELDS) + " END"
 )  # fmt: skip
 _PARTS_LACKING = (
-    f"CASE WHEN c.lack_mask & ({_USED_MASK}) = 0 THEN NULL ELSE nullif(list_aggregate(list_transform(list_filter("
+    "CASE WHEN c.lack_mask & ({}) = 0 THEN NULL ELSE nullif(list_aggregate(list_transform(list_filter("
     f"c.lacking, lambda p: coalesce({_PARTS_USED}, 0) <> 0), lambda p: 'no_price_for:' || p), 'string_agg', "
     "'\",\"'), '') END"
 )
@@ -241,44 +276,81 @@ _REFUSED = (
 )
 
 
-def _amounts_sql(table: str, needs: Iterable[str]) -> str:
+def _used_mask(parts: Iterable[str]) -> str:
+    """The bits of the token parts that a call has."""
+    return " | ".join(f"CASE WHEN {part}_tokens <> 0 THEN {_MASKS[part]} ELSE 0 END" for part in parts) or "0"
+
+
+_HOURS = """
+    AND at_minute >= c.from_minute AND at_minute < c.to_minute AND CASE c.days WHEN '' THEN true
+        ELSE (c.days = 'work') = (isodow(started_at) < 6 AND NOT list_contains(c.holidays, at_us // 86400000000)) END"""
+
+
+def _lacks_sql(parts: Sequence[str], absent: Collection[str]) -> str:
+    """What is used and has no price, or is priced and was not told, as the inside of a JSON list."""
+    unknown = [
+        f"CASE WHEN {side}_tokens IS NULL AND c.{side} <> 0 AND NOT instead THEN '{side}_tokens_unknown' END"
+        for side in ("input", "output")
+    ]
+    by_parts = "" if LACKING in absent else _PARTS_LACKING.format(_used_mask(parts))
+    whole = [
+        by_parts,
+        "" if "requests" in absent else _TOOLS_LACKING,
+        "" if "quantities" in absent else _UNITS_LACKING,
+        *unknown,
+        "" if "flags" in absent else _UNKNOWN,
+    ]
+    none = ["input_tokens IS NOT NULL AND output_tokens IS NOT NULL"]
+    none += [f"{name} IS NULL" for name in ("requests", "quantities", "flags") if name not in absent]
+    if by_parts:
+        none.append(f"c.lack_mask & ({_used_mask(parts)}) = 0")
+    return f"CASE WHEN {' AND '.join(none)} THEN '' ELSE concat_ws('\",\"', {', '.join(filter(None, whole))}) END"
+
+
+def _amounts_sql(table: str, needs: Iterable[str], absent: Collection[str]) -> str:
     """Calls with their cell, and the pico-USD and token sums that the rules speak of."""
-    out_tokens, out_amount = _own("reasoning", "output_audio", "output_image")
-    keys = ", ".join((_MODEL, _FACTS, *(_RARE[name] for name in sorted(needs))))
+    parts = [name.removesuffix("_tokens") for name in TOKEN_FIELDS[2:] if name not in absent]
+    out_tokens, out_amount = _own([part for part in ("reasoning", "output_audio", "output_image") if part in parts])
+    has_units, has_facts = "quantities" not in absent, "flags" not in absent
+    told = _FACTS if has_facts else "NULL AS key_facts"
+    keys = ", ".join((_MODEL, told, *(_RARE[name] for name in sorted(needs))))
     rare = "".join(f" AND c.{name} IS NOT DISTINCT FROM t.key_{name}" for name in sorted(needs))
-    fresh = {part: f"greatest(coalesce(input_{part}_tokens, 0) - cached_{part}, 0)" for part in ("audio", "image")}
+    fresh = {
+        part: f"greatest(coalesce(input_{part}_tokens, 0) - cached_{part}, 0)"
+        for part in ("audio", "image") if f"input_{part}" in parts
+    }  # fmt: skip
+    written = [part for part in ("cache_write_5m", "cache_write_1h") if part in parts]
+    cached = [part for part in ("cache_read", *written) if part in parts]
+    split = _SPLIT.format if has_units else lambda name: "0"
+    read = "coalesce(cache_read_tokens, 0)" if "cache_read" in parts else "0"
+    by_modality = " + cached_audio * c.cache_read_audio + cached_image * c.cache_read_image" if has_units else ""
+    tools = "c.request_nanousd" if "requests" in absent else _TOOLS
+    more = " AND c.facts IS NOT DISTINCT FROM key_facts" if has_facts else ""
+    more += "" if HOURS in absent else _HOURS
     return f"""
 SELECT t.*, {_REFUSED} AS refused, CASE WHEN refused THEN NULL ELSE c.price END AS price_text,
     coalesce(c.is_free, false) OR refused AS is_free, c.request_nanousd, c.estimated, c.input AS base_in,
     c.output AS base_out, c.provider IS NOT NULL AS found,
-    {_SPLIT.format(rules.CACHED_AUDIO)} AS cached_audio, {_SPLIT.format(rules.CACHED_IMAGE)} AS cached_image,
-    coalesce(cache_read_tokens, 0) - cached_audio - cached_image AS read_rest,
-    {_tokens("cache_read", "cache_write_5m", "cache_write_1h")} AS cached_tokens,
-    CASE WHEN c.input_audio IS NULL THEN 0 ELSE {fresh["audio"]} END
-        + CASE WHEN c.input_image IS NULL THEN 0 ELSE {fresh["image"]} END AS in_apart, {out_tokens} AS out_apart,
+    {split(rules.CACHED_AUDIO)} AS cached_audio, {split(rules.CACHED_IMAGE)} AS cached_image,
+    {read} - cached_audio - cached_image AS read_rest,
+    {_sum(f"coalesce({part}_tokens, 0)" for part in cached)} AS cached_tokens,
+    {_sum(f"CASE WHEN c.input_{part} IS NULL THEN 0 ELSE {sql} END" for part, sql in fresh.items())} AS in_apart,
+    {out_tokens} AS out_apart,
     coalesce(input_tokens, 0) - cached_tokens - in_apart AS in_rest, coalesce(output_tokens, 0) - out_apart AS out_rest,
-    coalesce({fresh["audio"]} * c.input_audio, 0) + coalesce({fresh["image"]} * c.input_image, 0)
+    {_sum(f"coalesce({sql} * c.input_{part}, 0)" for part, sql in fresh.items())}
         + greatest(in_rest, 0) * coalesce(c.input, 0) AS fresh,
-    greatest(read_rest * c.cache_read + cached_audio * c.cache_read_audio + cached_image * c.cache_read_image, 0)
-        AS read_amount,
-    coalesce(cache_write_5m_tokens, 0) * c.cache_write_5m + coalesce(cache_write_1h_tokens, 0) * c.cache_write_1h
-        AS write_amount,
+    greatest(read_rest * c.cache_read{by_modality}, 0) AS read_amount,
+    {_sum(f"coalesce({part}_tokens, 0) * c.{part}" for part in written)} AS write_amount,
     {out_amount} + greatest(out_rest, 0) * coalesce(c.output, 0) AS out_amount,
-    {_TOOLS} AS tools_amount, {_UNITS_TOLD} AS units_told, {_UNITS_PRICED} AS units_priced,
+    {tools} + {_UNITS if has_units else "0"} AS tools_amount, {_UNITS_TOLD if has_units else "''"} AS units_told,
+    {_UNITS_PRICED if has_units else "false"} AS units_priced,
     coalesce(c.units_instead, false) AND {_UNTOLD} AS instead,
-    CASE WHEN input_tokens IS NOT NULL AND output_tokens IS NOT NULL AND requests IS NULL AND quantities IS NULL
-        AND flags IS NULL AND c.lack_mask & ({_USED_MASK}) = 0 THEN ''
-    ELSE concat_ws('","', {_PARTS_LACKING}, {_TOOLS_LACKING}, {_UNITS_LACKING},
-        CASE WHEN input_tokens IS NULL AND c.input <> 0 AND NOT instead THEN 'input_tokens_unknown' END,
-        CASE WHEN output_tokens IS NULL AND c.output <> 0 AND NOT instead THEN 'output_tokens_unknown' END,
-        {_UNKNOWN}) END AS lacks
+    {_lacks_sql(parts, absent)} AS lacks
 FROM (SELECT *, epoch_us(started_at) AS at_us, at_us // 60000000 % 1440 AS at_minute, {keys} FROM {table}) t
 LEFT JOIN cells c ON c.provider = t.provider AND c.model = key_model
     AND c.service_tier IS NOT DISTINCT FROM t.service_tier AND c.is_batch = t.is_batch
-    AND c.facts IS NOT DISTINCT FROM key_facts{rare} AND at_us >= c.since_us AND at_us < c.until_us
-    AND coalesce(t.input_tokens, 0) > c.above AND coalesce(t.input_tokens, 0) <= c.up_to
-    AND at_minute >= c.from_minute AND at_minute < c.to_minute AND CASE c.days WHEN '' THEN true
-        ELSE (c.days = 'work') = (isodow(started_at) < 6 AND NOT list_contains(c.holidays, at_us // 86400000000)) END
+    AND at_us >= c.since_us AND at_us < c.until_us
+    AND coalesce(t.input_tokens, 0) > c.above AND coalesce(t.input_tokens, 0) <= c.up_to{rare}{more}
 """
 
 
@@ -306,10 +378,10 @@ def _nano(amount: str) -> str:
     return f"(({amount} + 500) // 1000)"
 
 
-def priced_sql(table: str, columns: str = "*", needs: Iterable[str] = ()) -> str:
+def priced_sql(table: str, columns: str = "*", needs: Iterable[str] = (), absent: Collection[str] = ()) -> str:
     """SELECT of `table` with the columns of the cost; `table` has `PRICE_INPUTS` and `stated_nanousd`.
 
-    `needs` are those of the prices that the table `cells` was made from.
+    `needs` are those of the prices that the table `cells` was made from, `absent` what making it returned.
     """
     keys = ", ".join(("key_model", "key_facts", *(f"key_{name}" for name in sorted(needs))))
     part = "CASE WHEN stated_nanousd IS NOT NULL OR unpriced IS NOT NULL THEN NULL WHEN is_free THEN 0 ELSE {} END"
@@ -348,5 +420,5 @@ FROM (SELECT *, {_nano("fresh")} AS sum_in, {_nano("fresh + read_amount")} AS su
     {_UNPRICED} AS unpriced, {_DOUBTS} AS doubts,
     stated_nanousd IS NOT NULL OR coalesce(is_free, false) OR unpriced IS NOT NULL AS certain,
     {reasons} AS reasons
-FROM ({_amounts_sql(table, needs)})))
+FROM ({_amounts_sql(table, needs, absent)})))
 """

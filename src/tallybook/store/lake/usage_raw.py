@@ -28,7 +28,7 @@ MARKS: dict[str, str] = {
 }
 """Letter behind `@`, and what it stands for."""
 _NUMBER = re.compile(r"(?<=:)\d+(?=[,}\]])")
-_SAMPLE_ROWS = 3_000
+_SAMPLE_ROWS = 1_000
 _SHAPES_MAX = 16
 
 
@@ -44,11 +44,17 @@ def _without_digits(text: str) -> str:
 
 
 def learnt(con: duckdb.DuckDBPyConnection, table: str) -> list[Shape]:
-    """The most frequent shapes in a sample, each number with the one column that it equals in every sampled row."""
+    """The most frequent shapes in a sample, each number with the one column that it equals in every sampled row.
+
+    The sample is every so-many-th row of `table`, which must be a table and no view.
+    """
     marks = ", ".join(f"CAST({sql} AS VARCHAR)" for sql in MARKS.values())
+    count = con.execute(f"SELECT count(usage_raw) FROM {table}").fetchone() or (0,)
+    if not count[0]:
+        return []
     rows = con.execute(
         f"SELECT usage_raw, {marks} FROM {table} WHERE usage_raw IS NOT NULL "
-        f"USING SAMPLE reservoir({_SAMPLE_ROWS} ROWS) REPEATABLE (1)"
+        f"AND rowid % {max(count[0] // _SAMPLE_ROWS, 1)} = 0"
     ).fetchall()
     places: dict[str, list[list[set[str]]]] = {}
     texts: dict[str, str] = {}
