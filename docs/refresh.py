@@ -21,6 +21,7 @@ import click
 from tallybook import config
 from tallybook.cli.main import COMMANDS, cli
 from tallybook.config import NAMES, Settings
+from tallybook.ingest.dialects import langfuse_spans, tokens
 from tallybook.providers import habits, table
 from tallybook.replay import scenario as replay_scenario
 from tallybook.server.app import routes
@@ -87,6 +88,16 @@ def metrics() -> str:
     return _table(("metric", "labels", "what"), [(f"`{one.name}`", ", ".join(one.labels), one.about) for one in found])
 
 
+def otlp_attributes() -> str:
+    """Attributes of all conventions and the count that each tells."""
+    named: dict[str, list[str]] = {}
+    for name, field in tokens.FIELDS.items():
+        named.setdefault(field, []).append(f"`{name}`")
+    for name, field in langfuse_spans.BUCKETS.items():
+        named.setdefault(field, []).append(f"`usage_details.{name}`")
+    return _table(("count", "attributes, the first that is told"), [(f, ", ".join(n)) for f, n in named.items()])
+
+
 def commands() -> str:
     """The help text of every command."""
     text = ""
@@ -147,6 +158,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "resources": resources,
     "metrics": metrics,
+    "otlp_attributes": otlp_attributes,
     "columns": columns,
     "scenario": scenario,
     "formats": formats,

@@ -79,7 +79,10 @@ def test_every_dependency_has_its_reasons_written_down() -> None:
     project = tomllib.loads(text("pyproject.toml"))["project"]
     extra = project["optional-dependencies"]
     names = [re.split(r"[<>=\[]", wanted)[0] for wanted in (*project["dependencies"], *extra["dev"], "hatchling")]
-    shared = {"pytest-timeout": "pytest", "pytest-xdist": "pytest", "opentelemetry-sdk": "sdks", "tallybook": "sdks"}
+    shared = {
+        "pytest-timeout": "pytest", "pytest-xdist": "pytest", "opentelemetry-sdk": "sdks", "tallybook": "sdks",
+        "opentelemetry-exporter-otlp-proto-http": "protobuf",
+    }  # fmt: skip
     for name in names:
         assert (ROOT / "docs" / "decisions" / f"{shared.get(name, name)}.md").is_file(), name
     pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "decisions").glob("*.md")]

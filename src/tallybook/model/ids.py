@@ -39,3 +39,15 @@ def is_uuid7(text: str) -> bool:
 def unix_ms_of(call_id: str) -> int | None:
     """Milliseconds since 1970 in a UUIDv7; `None` for any other text."""
     return int(call_id[:8] + call_id[9:13], 16) if is_uuid7(call_id) else None
+
+
+_TIMELESS = "00000000-0000-"
+
+
+def span_ident(ident: str) -> str | None:
+    """The id that stands for the span which a call is of: its own with the time 0 in place of the start.
+
+    Who only knows a span by its trace and span id, as a log record or a child does, can name it so. `None` for an id
+    that is no UUIDv7.
+    """
+    return _TIMELESS + ident[len(_TIMELESS) :] if is_uuid7(ident) else None

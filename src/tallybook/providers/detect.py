@@ -159,6 +159,11 @@ def detect_provider(model: str | None = None, base_url: str | None = None) -> st
     return found or "unknown"
 
 
+def is_usual(host: str) -> bool:
+    """Whether a host is the one address of its provider: it tells nothing beyond the provider's name."""
+    return host in _HOSTS
+
+
 def _routed(route: str) -> str:
     return f"huggingface_{route}" if route in _ROUTES else "huggingface"
 

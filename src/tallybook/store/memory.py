@@ -14,6 +14,7 @@ import msgspec
 
 from tallybook.model.call import Call, Cost, Run, Step
 from tallybook.model.errors import InputError
+from tallybook.model.ids import span_ident
 from tallybook.model.question import Answer, Filter, Question
 from tallybook.model.usage import Usage
 from tallybook.store.access import MemoryAccess
@@ -55,9 +56,9 @@ def has_usage(call: Call) -> bool:
     return call.usage.input_tokens is not None or call.usage.output_tokens is not None
 
 
-def _rank(call: Call) -> tuple[bool, bool, int, str]:
-    """Of two records of one call the smaller stays: with usage, then first-hand, then the earlier."""
-    return (not has_usage(call), call.may_repeat, call.started_at_us, call.call_id)
+def _rank(call: Call) -> tuple[bool, bool, bool, int, str]:
+    """Of two records of one call the smaller stays: with usage, first-hand, with the provider's id, the earlier."""
+    return (not has_usage(call), call.may_repeat, call.response_id is None, call.started_at_us, call.call_id)
 
 
 def _text(value: Any) -> str | None:
@@ -486,7 +487,11 @@ class MemoryStore:
 
     def body(self, call_id: str) -> dict[str, Any] | None:
         """See `CallStore.body`."""
-        return self._bodies.get(call_id)
+        own = self._bodies.get(call_id)
+        apart = self._bodies.get(span_ident(call_id) or "")
+        if own is None or apart is None:
+            return own or apart
+        return {key: apart[key] if value is None else value for key, value in own.items()}
 
     def sql(self, text: str, *, limit: int | None = None) -> Answer:
         """Always InputError: plain Python has no SQL."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tallybook.model.ids import unix_ms_of
+from tallybook.model.ids import span_ident, unix_ms_of
 from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.reader import Reader, View
 from tallybook.store.lake.render import DAY_US
@@ -55,7 +55,7 @@ def _near(reader: Reader, view: View, kind: Any, call_ids: list[str]) -> list[st
     for file in view.manifest.of(kind):
         for call_id in call_ids:
             at_ms = unix_ms_of(call_id)
-            is_near = at_ms is None or abs(at_ms * 1000 // DAY_US * DAY_US - file.min_us) <= DAY_US
+            is_near = not at_ms or abs(at_ms * 1000 // DAY_US * DAY_US - file.min_us) <= DAY_US
             if is_near and file.min_id <= call_id <= file.max_id:
                 files.append(reader.path(file))
                 break
@@ -68,9 +68,16 @@ def _holds_any(path: str, needles: list[bytes]) -> bool:
 
 
 def of_call(reader: Reader, view: View, call_id: str) -> dict[str, Any] | None:
-    """`{"prompt", "response"}` of a call; `None` when neither was kept."""
+    """`{"prompt", "response"}` of a call; `None` when neither was kept.
+
+    Kept under the call's own id or, where it came apart from the call, under that of its span.
+    """
+    apart = span_ident(call_id)
     prompts = _rows(reader, view, "prompts", "call_id", [call_id])
     responses = _rows(reader, view, "responses", "call_id", [call_id])
+    if apart is not None and not (prompts and responses):
+        prompts = prompts or _rows(reader, view, "prompts", "call_id", [apart])
+        responses = responses or _rows(reader, view, "responses", "call_id", [apart])
     if not prompts and not responses:
         return None
     prompt: Any = None

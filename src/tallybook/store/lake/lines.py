@@ -39,8 +39,8 @@ COSTS = frozenset(name for name, _ in COST_COLUMNS)
 _STATED = "CAST(round_even(cost_usd * 1000000000, 0) AS BIGINT)"
 _LINE_BYTES_MAX = 4 * 1024 * 1024
 """Above `RECORD_BYTES`; DuckDB takes two buffers of twice this size for each thread."""
-QUALITY = ("(input_tokens IS NULL AND output_tokens IS NULL)", "may_repeat")
-"""How good a record is, the smaller the better: with usage, then first-hand."""
+QUALITY = ("(input_tokens IS NULL AND output_tokens IS NULL)", "may_repeat", "(response_id IS NULL)")
+"""How good a record is, the smaller the better: with usage, then first-hand, then with the provider's id."""
 BETTER = ", ".join((*QUALITY, "started_at", "call_id"))
 """Of two records of one call the first in this order stays."""
 

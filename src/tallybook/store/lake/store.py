@@ -34,7 +34,8 @@ from tallybook.store.lake.schema import CALL_COLUMNS, text_sql
 
 def _quality(call: Call) -> tuple[bool, ...]:
     """As `lines.QUALITY`."""
-    return (call.usage.input_tokens is None and call.usage.output_tokens is None, call.may_repeat)
+    use = call.usage
+    return (use.input_tokens is None and use.output_tokens is None, call.may_repeat, call.response_id is None)
 
 
 def _sentence(one: Warned) -> str:
