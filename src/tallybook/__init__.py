@@ -10,8 +10,10 @@ TYPE_CHECKING = False  # As typing's, whose import would cost five times what th
 if TYPE_CHECKING:
     from tallybook.capture.control import configure, flush
     from tallybook.capture.instrument import instrument, is_instrumented, uninstrument
+    from tallybook.capture.recorder import Companion
     from tallybook.capture.spans import agent, run, step, tag, tool
     from tallybook.capture.track import track
+    from tallybook.config import Settings
     from tallybook.registry import MODEL_REGISTRY, get_model_info, list_models
     from tallybook.storage import LocalStorage, get_today_stats, query_by_date_range, store_telemetry
     from tallybook.tokens import estimate_tokens, truncate_to_tokens
@@ -71,8 +73,21 @@ def __getattr__(name: str) -> object:
     from importlib import import_module  # here, so that importing the package loads nothing
 
     value: object = getattr(import_module(f"tallybook.{home}"), name)
+    if home.startswith("capture."):
+        # Capture knows no network: what ships its records is put beside it here.
+        from tallybook.capture import recorder
+
+        recorder.companion_of = _companion_of
     globals()[name] = value
     return value
+
+
+def _companion_of(settings: "Settings") -> "Companion | None":
+    if settings.url is None:
+        return None
+    from tallybook.ship.companion import Shipping  # here, because most programs send nothing anywhere
+
+    return Shipping(settings)
 
 
 def __dir__() -> list[str]:

@@ -21,6 +21,7 @@ from tallybook.model.limits import RETENTION_DAYS, STORAGE_MAX_MB
 Bodies = Literal["none", "preview", "full"]
 Fsync = Literal["never", "always"]
 StreamUsage = Literal["auto", "never"]
+Ship = Literal["background", "before_return", "never"]
 
 FOLDER_NAME = ".llm-telemetry"
 FILE_NAME = "tallybook.toml"
@@ -57,6 +58,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The same for prompts and responses, which may go earlier than the figures; without it, `retention_days`."""
     storage_max_mb: int = STORAGE_MAX_MB
     """Beyond this size the oldest days may be removed by `prune`, bodies first; their totals stay."""
+    started: bool = False
+    """Writes a line when a call begins as well, so that live views show what is under way (docs/live.md)."""
+    url: str | None = None
+    """A Tallybook server that this folder's records are sent to, as `http://tally.internal:4318` (docs/ship.md)."""
+    key: str | None = None
+    """The access key for that server; one of the role `ingest` is enough."""
+    ship: Ship = "background"
+    """When records are sent: `background` by a thread; `before_return`, for serverless functions, before the outermost
+    run, step or call returns; `never` only by `tallybook ship`."""
+    ship_keep: bool = True
+    """`false` removes a segment from this folder once the server has all of it and nobody writes it any more."""
     timezone: str | None = None
     """Zone of reports, as `Europe/Paris`; else the machine's own."""
     currency: str = "USD"
@@ -141,6 +153,11 @@ NAMES: tuple[Name, ...] = (
     Name("project", "TALLYBOOK_PROJECT", None, str),
     Name("environment", "TALLYBOOK_ENVIRONMENT", None, str),
     Name("user_id", "TALLYBOOK_USER", None, str),
+    Name("started", "TALLYBOOK_STARTED", None, _bool),
+    Name("url", "TALLYBOOK_URL", None, str),
+    Name("key", "TALLYBOOK_KEY", None, str),
+    Name("ship", "TALLYBOOK_SHIP", None, _choice("background", "before_return", "never")),
+    Name("ship_keep", "TALLYBOOK_SHIP_KEEP", None, _bool),
     Name("timezone", "TALLYBOOK_TIMEZONE", None, str),
     Name("currency", "TALLYBOOK_CURRENCY", None, str),
     Name("prices_file", "TALLYBOOK_PRICES", None, _path),

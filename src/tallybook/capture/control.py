@@ -16,7 +16,17 @@ def configure(**settings: Any) -> Settings:
     return recorder.configure(**settings).settings
 
 
-def flush() -> None:
-    """Make everything recorded so far survive power loss (fsync). Killing the process never loses a record."""
+def flush(*, ship: bool = False) -> bool:
+    """Make everything recorded so far survive power loss (fsync). Killing the process never loses a record.
+
+    With `ship`, also wait until the server of `TALLYBOOK_URL` has it, ten seconds at most; False when it has not: the
+    records stay here and are sent the next time. True without `ship`. Never raises.
+    """
+    is_done = True
     with guard.contained("flush"):
         recorder.get().flush()
+    if ship:
+        is_done = False
+        with guard.contained("shipping"):
+            is_done = recorder.ship()
+    return is_done

@@ -14,7 +14,8 @@ import random
 import threading
 import time
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import msgspec
 
@@ -236,6 +237,33 @@ def _mended(value: Any) -> Any:
     return value
 
 
+class Companion(Protocol):
+    """What goes along with a recorder and lies above capture, which knows no network: shipping."""
+
+    recorder: type[Recorder]
+    """The recorder that it wants to go along with."""
+
+    def begin(self, recorder: Recorder) -> None:
+        """The recorder is in place."""
+        ...
+
+    def flush(self) -> bool:
+        """Send what was recorded so far; whether all of it arrived."""
+        ...
+
+    def end(self) -> None:
+        """Another recorder takes this one's place."""
+        ...
+
+    def exit(self) -> None:
+        """The process ends, and everything is written."""
+        ...
+
+
+companion_of: Callable[[config.Settings], Companion | None] | None = None
+"""Finds the companion of a recorder with such settings; put in place by the package itself."""
+
+_companion: Companion | None = None
 _recorder: Recorder | None = None
 _given: dict[str, Any] = {}
 _making = threading.RLock()
@@ -257,15 +285,26 @@ def configure(*, disk: Disk | None = None, **given: Any) -> Recorder:
     What was given before holds on, until it is given differently. A setting that cannot be read is told once and
     has its default, for telemetry never breaks the application.
     """
-    global _recorder  # noqa: PLW0603  (one per process, by design)
+    global _recorder, _companion  # noqa: PLW0603  (one per process, by design)
     with _making:
         _register()
         _given.update({field: value for field, value in given.items() if value is not None})
         wrong: list[SettingError] = []
-        recorder = Recorder(config.load(tell=wrong.append, **_given), disk=disk)
+        settings = config.load(tell=wrong.append, **_given)
+        before, _companion = _companion, None
+        if before is not None:
+            with guard.contained("shipping"):
+                before.end()
+        if companion_of is not None and settings.enabled:
+            with guard.contained("shipping"):
+                _companion = companion_of(settings)
+        recorder = (Recorder if _companion is None else _companion.recorder)(settings, disk=disk)
         if _recorder is not None:
             _recorder.close()
         _recorder = recorder
+        if _companion is not None:
+            with guard.contained("shipping"):
+                _companion.begin(recorder)
         if wrong:
             guard.failed("settings", wrong[0], "; ".join(map(str, wrong)))
         return recorder
@@ -273,10 +312,13 @@ def configure(*, disk: Disk | None = None, **given: Any) -> Recorder:
 
 def forget() -> None:
     """Give up the recorder and all that was given in code, as if nothing had been recorded or configured yet."""
-    global _recorder
+    global _recorder, _companion
     with _making:
         recorder, _recorder = _recorder, None
+        companion, _companion = _companion, None
         _given.clear()
+        if companion is not None:
+            companion.end()
         if recorder is not None:
             recorder.close()
 
@@ -318,3 +360,10 @@ def _at_exit() -> None:
         unfinished.end_all()
         if _recorder is not None and (lost := _recorder.drain()):
             guard.failed("record_lost", None, f"{lost} records could not be written before the process ended")
+        if _companion is not None:
+            _companion.exit()
+
+
+def ship() -> bool:
+    """Let the companion send what was recorded so far; False when there is none or not all arrived in time."""
+    return _companion is not None and _companion.flush()

@@ -21,6 +21,7 @@ import msgspec
 from tallybook.ingest.follow import follow
 from tallybook.ingest.summarise import NAME as SUMMARY_NAME
 from tallybook.ingest.summarise import write_summary
+from tallybook.journal.acknowledged import Needed
 from tallybook.journal.layout import Kind
 from tallybook.journal.lock import try_lock
 from tallybook.journal.writer import SEALING
@@ -122,6 +123,7 @@ def seal(
         _clean(folder, manifest, disk)
         remove_left()
         manifest = _drop_sealed(folder, manifest, disk, now)
+        _drop_started(folder, disk)
         before = len(manifest.files)
         done = _Done()
         while True:
@@ -264,20 +266,38 @@ def _clean(folder: Path, manifest: Manifest, disk: Disk) -> None:
 
 
 def _drop_sealed(folder: Path, manifest: Manifest, disk: Disk, now_s: float) -> Manifest:
-    """Remove sealed segments whose grace time is over; their unique names may then leave the manifest."""
+    """Remove sealed segments whose grace time is over; their unique names may then leave the manifest.
+
+    Those that a server still lacks stay until it has them (`journal.acknowledged`).
+    """
     left: list[str] = []
+    needed = Needed(folder, now_s)
     for name in manifest.sealed:
         path = folder / name
         try:
             age = now_s - path.stat().st_ctime
         except FileNotFoundError:
             continue
-        if age < SEGMENT_GRACE_S:
+        if age < SEGMENT_GRACE_S or needed(path):
             left.append(name)
         else:
             disk.unlink(path)
             left.append(name)  # Until the next sealing: a reader may hold this listing still.
     return msgspec.structs.replace(manifest, sealed=tuple(left))
+
+
+def _drop_started(folder: Path, disk: Disk) -> None:
+    """Remove what dead writers told of calls that began: it is for live views, and they have seen it."""
+    for path in manifests.list_segments(folder).get("started", []):
+        try:
+            descriptor = os.open(folder / path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            if try_lock(descriptor):
+                disk.unlink(folder / path)
+        finally:
+            os.close(descriptor)
 
 
 def _take(folder: Path, manifest: Manifest, disk: Disk, kinds: Sequence[str] = _ADDITIVE) -> dict[Kind, list[str]]:

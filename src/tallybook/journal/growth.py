@@ -137,7 +137,7 @@ class Tail:
         self._at: dict[Key, tuple[int, str]] = {}
         if not is_from_start:
             for path, _, key, size in self._lister.look():
-                self._at[key] = (_line_start(path, size), path.name)
+                self._at[key] = (line_start(path, size), path.name)
 
     def poll(self) -> list[Grown]:
         """Lines that became whole since the last look, in the order of segments and places."""
@@ -178,7 +178,7 @@ def whole_lines(path: Path, start: int, limit: int = READ_BYTES) -> bytes:
     return data[:end]
 
 
-def _line_start(path: Path, size: int) -> int:
+def line_start(path: Path, size: int) -> int:
     """Where the line begins that a writer may be in the middle of."""
     try:
         with path.open("rb") as file:

@@ -70,3 +70,12 @@ BATCH_ITEMS = 10_000
 
 KEYS = 10_000
 """Access keys of one ledger. Beyond: a clear error; each is looked at when the server starts."""
+
+SHIP_BATCH_BYTES = 4_194_304
+"""Journal bytes sent to a server at once. Beyond: the next request; a 413 halves it."""
+
+SHIP_EXIT_S = 2.0
+"""A program that ends waits at most so long for its last lines to be shipped. Beyond: the next process ships them."""
+
+SHIP_FLUSH_S = 10.0
+"""`flush(ship=True)` and the serverless mode wait at most so long. Beyond: the lines are shipped the next time."""
