@@ -12,9 +12,8 @@ import click
 import msgspec
 
 from tallybook.cli import figure
-from tallybook.cli.bar import bar
-from tallybook.cli.export import PROGRESS_S
 from tallybook.cli.host import Host
+from tallybook.cli.progress import Progress
 from tallybook.cli.table import Column, Row, clean
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
@@ -82,7 +81,7 @@ def import_(
     content = _content(settings)
 
     def once(is_shown: bool) -> Imported:
-        progress = _Bar(host, is_shown and not quiet)
+        progress = Progress(host, is_shown and not quiet)
         found = importing.run(agents, around, content=content, since_us=since_us, is_dry=dry_run, progress=progress.at)
         progress.done()
         return found
@@ -97,34 +96,6 @@ def import_(
     if watch and not dry_run:
         host.out.flush()
         _watch(host, once)
-
-
-class _Bar:
-    """How much was read, on standard error, redrawn in place; nothing where that is no terminal."""
-
-    def __init__(self, host: Host, is_shown: bool) -> None:
-        self._host = host
-        self._is_shown = is_shown
-        self._next = time.monotonic() + PROGRESS_S
-        self._was_drawn = False
-
-    def at(self, done: int, size: int) -> None:
-        """So many bytes of so many."""
-        if not self._is_shown or time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + PROGRESS_S
-        self._was_drawn = True
-        page = self._host.err_page
-        share = min(1.0, done / size) if size else 1.0
-        told = f"{bar(share, 24, page):<24} {share:4.0%}  {figure.size(done)} of {figure.size(size)}"
-        self._host.err.write(f"\r\x1b[K{told}{'  storing' if done >= size else ''}")
-        self._host.err.flush()
-
-    def done(self) -> None:
-        """Clear the bar."""
-        if self._was_drawn:
-            self._host.err.write("\r\x1b[K")
-            self._host.err.flush()
 
 
 def _where(names: Sequence[str], paths: Sequence[Path]) -> dict[str, Sequence[Path]]:

@@ -52,6 +52,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "The server": {
         "serve": ("serve", "Serve the ledger over HTTP: record, ask, watch live"),
         "keys": ("keys", "Access keys of the server"),
+        "ship": ("ship", "Send what waits here to a server"),
         "projects": ("keys", "Projects that the server takes records of"),
     },
     "Housekeeping": {

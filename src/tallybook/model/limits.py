@@ -71,7 +71,7 @@ BATCH_ITEMS = 10_000
 KEYS = 10_000
 """Access keys of one ledger. Beyond: a clear error; each is looked at when the server starts."""
 
-SHIP_BATCH_BYTES = 4_194_304
+SHIP_BATCH_BYTES = 2_097_152
 """Journal bytes sent to a server at once. Beyond: the next request; a 413 halves it."""
 
 SHIP_EXIT_S = 2.0

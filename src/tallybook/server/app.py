@@ -27,7 +27,7 @@ from tallybook.server.route import Route
 
 log = logging.getLogger("tallybook.server")
 
-RESOURCES = ("usage_post", "project", "key", "health", "document", "litellm", "helicone")
+RESOURCES = ("usage_post", "journal", "project", "key", "health", "document", "litellm", "helicone")
 """Modules of this package with a table `ROUTES`."""
 
 _CORS_HEADERS = (

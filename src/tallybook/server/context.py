@@ -22,6 +22,7 @@ from tallybook.model.errors import StorageError
 from tallybook.prices.pricer import Pricer
 from tallybook.server.gauge import Gauge
 from tallybook.server.known import Known
+from tallybook.server.received import Received
 from tallybook.store.base import CallStore, StateStore
 from tallybook.store.open import open_prices, open_state, refuse_network
 
@@ -69,6 +70,7 @@ class Context:
         self.gauge = Gauge()
         self.keys = Keyring()
         self.known_projects = Known()
+        self.received = Received()
         self._pricer: tuple[float, Pricer] | None = None
         self.intake = Intake(settings, fsync=fsync)
         self.is_ready = False

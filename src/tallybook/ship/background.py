@@ -151,7 +151,7 @@ class Background:
                     one.said = drain(self._shipper, one.until, waits_for_others=one.waits_for_others)
                     one.done.set()
                 wait_s = self._step()
-            except OSError as error:  # The disk, not the network: a full or vanished folder.
+            except Exception as error:  # noqa: BLE001  (a full or vanished folder, or a bug: never the end of shipping)
                 self._say(f"{type(error).__name__}: {error}")
                 wait_s = _DISK_S
         self._shipper.release()
