@@ -27,7 +27,7 @@ from tallybook.server.route import Route
 
 log = logging.getLogger("tallybook.server")
 
-RESOURCES = ("usage_post", "journal", "project", "key", "health", "document", "litellm", "helicone")
+RESOURCES = ("usage_post", "otlp", "journal", "project", "key", "health", "document", "litellm", "helicone")
 """Modules of this package with a table `ROUTES`."""
 
 _CORS_HEADERS = (
@@ -67,6 +67,7 @@ def build(context: Context, table: Sequence[Route] | None = None) -> ASGIApp:
 
 def _gate(route: Route, context: Context) -> Callable[[Request], Awaitable[Response]]:
     """The route's endpoint: checks, handler, errors, figures."""
+    render = route.failure or _plainly
 
     async def endpoint(request: Request) -> Response:
         began = time.perf_counter()
@@ -80,14 +81,15 @@ def _gate(route: Route, context: Context) -> Callable[[Request], Awaitable[Respo
                 request.scope["tallybook.identity"] = identity
             response = await route.handler(request, context)
         except Overloaded as error:
-            response = _busy(error, context)
+            response = render(request, _busy(error, context))
         except TallybookError as error:
-            response = _failed(error, route, context)
+            response = render(request, _failed(error, route, context))
         except Exception:
             log.exception("%s %s failed", route.method, route.path)
             context.gauge.count("tallybook_failures_total", f"{route.method} {route.path}")
-            response = answer(HttpError(500, "bug", "the server failed at this request; its log tells more",
-                                        hint="please report it with the request that led here"))  # fmt: skip
+            told = HttpError(500, "bug", "the server failed at this request; its log tells more",
+                             hint="please report it with the request that led here")  # fmt: skip
+            response = render(request, told)
         _dress(response, origin)
         context.gauge.count("tallybook_requests_total", route.method, route.path, str(response.status_code))
         context.gauge.took(route.path, time.perf_counter() - began)
@@ -96,20 +98,24 @@ def _gate(route: Route, context: Context) -> Callable[[Request], Awaitable[Respo
     return endpoint
 
 
-def _busy(error: Overloaded, context: Context) -> Response:
+def _plainly(_: Request, error: HttpError) -> Response:
+    return answer(error)
+
+
+def _busy(error: Overloaded, context: Context) -> HttpError:
     context.gauge.count("tallybook_records_refused_total", "http", "overloaded")
     headers = {"retry-after": str(error.retry_after_s)}
-    return answer(HttpError(503, "overloaded", str(error), hint=error.hint, headers=headers))
+    return HttpError(503, "overloaded", str(error), hint=error.hint, headers=headers)
 
 
-def _failed(error: TallybookError, route: Route, context: Context) -> Response:
+def _failed(error: TallybookError, route: Route, context: Context) -> HttpError:
     told = translated(error)
     if told.status >= 500:
         log.error("%s %s: %s", route.method, route.path, error)
         context.gauge.count("tallybook_failures_total", told.code)
     elif route.need == "ingest":
         context.gauge.count("tallybook_records_refused_total", route.path, told.code)
-    return answer(told)
+    return told
 
 
 def _dress(response: Response, origin: str | None) -> None:

@@ -10,15 +10,20 @@ import asyncio
 import os
 import queue
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from tallybook.access.key import Keyring
 from tallybook.config import Settings
 from tallybook.ingest.arrival import Arrival
-from tallybook.ingest.intake import Intake, Lines
+from tallybook.ingest.intake import Intake, Lines, Overloaded
+from tallybook.ingest.twin import Twins
+from tallybook.model.call import Call
 from tallybook.model.errors import StorageError
+from tallybook.model.limits import INTAKE_BYTES
+from tallybook.model.question import Filter
 from tallybook.prices.pricer import Pricer
 from tallybook.server.gauge import Gauge
 from tallybook.server.known import Known
@@ -59,6 +64,20 @@ class Serving:
         return self.host.startswith(_LOOPBACK)
 
 
+class _Ledger:
+    """The ledger as `Twins` reads it: a store borrowed for as long as a scan lasts."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def scan(
+        self, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
+    ) -> Iterator[list[Call]]:
+        """See `CallStore.scan`."""
+        with self._context.borrowed() as store:
+            yield from store.scan(filters, since_us=since_us, until_us=until_us)
+
+
 class Context:
     """The surroundings of one server. Made and closed by `server.run`, or by a test."""
 
@@ -80,6 +99,9 @@ class Context:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="tallybook-reader")
         self._state_thread = ThreadPoolExecutor(1, thread_name_prefix="tallybook-state")
         self._state: StateStore | None = None
+        self._spans_thread = ThreadPoolExecutor(1, thread_name_prefix="tallybook-spans")
+        self._spans_bytes = 0
+        self._twins = Twins(_Ledger(self))
 
     @staticmethod
     def now_us() -> int:
@@ -99,6 +121,12 @@ class Context:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._with_store, work)
 
     def _with_store(self, work: Callable[[CallStore], T]) -> T:
+        with self.borrowed() as store:
+            return work(store)
+
+    @contextmanager
+    def borrowed(self) -> Iterator[CallStore]:
+        """A store for a thread that may wait, given back at the end."""
         try:
             store = self._stores.get_nowait()
         except queue.Empty:
@@ -107,9 +135,30 @@ class Context:
             store = LakeStore(self.settings.folder, open_prices(self.settings))
             self._opened.append(store)
         try:
-            return work(store)
+            yield store
         finally:
             self._stores.put(store)
+
+    async def telemetry(self, bytes_: int, work: Callable[[Twins], T]) -> T:
+        """What `work` makes of a telemetry request of so many bytes, on the one thread that tells spans apart.
+
+        Raises Overloaded when more waits for it than may.
+        """
+        return await asyncio.wrap_future(self.telemetry_now(bytes_, work))
+
+    def telemetry_now(self, bytes_: int, work: Callable[[Twins], T]) -> Future[T]:
+        """The same for a thread that may wait."""
+        if self._spans_bytes and self._spans_bytes + bytes_ > INTAKE_BYTES:
+            raise Overloaded(
+                f"{self._spans_bytes:,} bytes of telemetry wait to be read", hint="send it again in a moment"
+            )
+        self._spans_bytes += bytes_
+        future = self._spans_thread.submit(work, self._twins)
+        future.add_done_callback(lambda _: self._read_bytes(bytes_))
+        return future
+
+    def _read_bytes(self, bytes_: int) -> None:
+        self._spans_bytes -= bytes_
 
     async def state(self, work: Callable[[StateStore], T]) -> T:
         """What `work` gives on the state, on the state's thread."""
@@ -156,6 +205,7 @@ class Context:
     def close(self) -> bool:
         """Write what was accepted, then release everything; False when something was not durable in time."""
         self.is_stopping = True
+        self._spans_thread.shutdown()
         is_whole = self.intake.close()
         self._readers.shutdown()
         for store in self._opened:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tallybook.server.context import Context
+from tallybook.server.error import HttpError
 
 Need = Literal["none", "ingest", "read", "admin"]
 """The least that a key must be allowed: `ingest` to write records, `read` to ask, `admin` to change things."""
@@ -55,3 +56,5 @@ class Route(NamedTuple):
     may_fail: tuple[int, ...] = (400,)
     """Statuses of failures besides 401, 403, 500 and 503, which every route may give."""
     body_type: str = "application/json"
+    failure: Callable[[Request, HttpError], Response] | None = None
+    """Renders failures where a protocol has a form of its own; else they have the one JSON shape."""

@@ -15,6 +15,7 @@ from tallybook.model.call import Call, Cost, Status, Step
 from tallybook.model.limits import ERROR_MESSAGE_CHARS, FIELD_CHARS, METADATA_BYTES
 from tallybook.model.usage import Usage
 from tallybook.providers.detect import is_usual
+from tallybook.providers.value import number
 
 SOURCE = "otlp"
 _US_MAX = 4_102_444_800_000_000
@@ -44,6 +45,21 @@ def within_limit(metadata: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, .
     return (metadata, ()) if size <= METADATA_BYTES else ({}, ("metadata_dropped",))
 
 
+RECKONED = ("operation.cost", "gen_ai.usage.cost", "llm.cost.total")
+"""Attributes with a cost that a library worked out from a list of its own (Logfire, OpenLIT, OpenInference)."""
+
+
+def with_reckoning(metadata: dict[str, Any], value: Any) -> dict[str, Any]:
+    """Metadata with the sender's own reckoning in USD, which counts only where no price is known (`reckoned`)."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return metadata
+    amount = number(value)
+    return metadata if amount is None or not 0 < amount < 1e9 else {**metadata, "otlp_cost_usd": amount}
+
+
 def usage_of(told: Told, provider: str, status: Status) -> tuple[Usage, tuple[str, ...]]:
     """Usage in normal form with its flags."""
     flags = told.flags
@@ -70,6 +86,9 @@ def call_of(
     status: Status = "error" if told.error_type is not None else "ok"
     usage, flags = usage_of(told, provider, status)
     metadata, dropped = within_limit(told.metadata)
+    for name in RECKONED:
+        if name in span.usage:
+            metadata = with_reckoning(metadata, span.usage[name])
     if dropped:
         flags = (*flags, *dropped)
     cost = told.cost_nanousd

@@ -101,7 +101,7 @@ def call_of(log: Log, event: Happened, told: Told, project: str | None) -> Call:
         user_id=build.cut(told.user),
         session_id=build.cut(told.session),
         agent_name=told.agent,
-        metadata=build.within_limit(told.metadata)[0],
+        metadata=build.with_reckoning(build.within_limit(told.metadata)[0], attributes.get("cost_usd")),
         service_tier=told.tier,
         is_stream=told.is_stream,
         source=build.SOURCE,

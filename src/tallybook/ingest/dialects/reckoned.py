@@ -14,7 +14,7 @@ from tallybook.model.call import Call, Cost
 from tallybook.model.money import nanousd
 from tallybook.prices.cost import COST_ESTIMATED
 
-KEYS = ("litellm_cost_usd", "langfuse_cost_usd")
+KEYS = ("litellm_cost_usd", "langfuse_cost_usd", "otlp_cost_usd")
 """Keys of the metadata that hold a sender's reckoning, in USD."""
 
 
@@ -24,6 +24,8 @@ def with_reckoned(calls: Sequence[Call], cost: Callable[[Call], Cost]) -> tuple[
 
 
 def _with(call: Call, cost: Callable[[Call], Cost]) -> Call:
+    if not call.metadata:
+        return call
     amount = next((call.metadata[key] for key in KEYS if key in call.metadata), None)
     if call.cost is not None or not isinstance(amount, int | float) or amount <= 0:
         return call
