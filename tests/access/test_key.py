@@ -11,7 +11,7 @@ from tallybook.access.key import Keyring, make, revoke
 from tallybook.access.project import create
 from tallybook.model.errors import InputError, NotFound
 from tallybook.store.base import StateStore
-from tallybook.store.memory import MemoryState
+from tallybook.store.memory_state import MemoryState
 from tallybook.store.sqlite.state import SqliteState
 
 MINUTE_US = 60_000_000

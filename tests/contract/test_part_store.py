@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tallybook.store.base import StateStore
-from tallybook.store.memory import MemoryState
+from tallybook.store.memory_state import MemoryState
 from tallybook.store.part import Box, Part
 from tallybook.store.sqlite.state import SqliteState
 

@@ -248,7 +248,7 @@ def test_an_act_broken_off_anywhere_is_finished_exactly_once(
     with monkeypatch.context() as patch:
         patch.setattr(Writer, "append", failing(Writer.append))
         patch.setattr(reprice, "_write_act", failing(reprice._write_act))
-        patch.setattr(SqliteState, "follow", failing(SqliteState.follow))
+        patch.setattr(SqliteState, "mark_stale", failing(SqliteState.mark_stale))
         if at < 6:  # the act twice, three batches, the run totals
             with pytest.raises(OSError, match="No space"):
                 reprice.apply(ledger.folder, act, ledger.state)

@@ -20,7 +20,7 @@ from tallybook.model.limits import SEGMENT_GRACE_S
 from tallybook.model.question import Question
 from tallybook.store.lake.manifest import RealDisk
 from tallybook.store.lake.store import LakeStore
-from tallybook.store.memory import MemoryState
+from tallybook.store.memory_state import MemoryState
 from tallybook.store.sqlite.state import SqliteState
 
 CALLS = random_calls(11, 60, days=2)

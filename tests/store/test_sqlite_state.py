@@ -8,26 +8,33 @@ import pytest
 
 from tallybook.model.call import Run
 from tallybook.model.errors import StorageError
+from tallybook.store.sqlite import totals
 from tallybook.store.sqlite.migrations import STEPS
 from tallybook.store.sqlite.state import SqliteState
+from tallybook.store.tally import Entry
+
+
+def entry(call_id: str, input_tokens: int = 1) -> Entry:
+    return Entry(call_id, None, "r", 0, 50, 60, 0, input_tokens, 1, 5, tags=("x",))
 
 
 def test_what_was_stored_is_there_after_reopening(tmp_path):
     first = SqliteState(tmp_path / "state.db")
-    first.follow([Run(run_id="r", call_count=2, tags=("x",))], {"seg": 5})
+    first.follow([entry("a"), entry("b")], "seg", 5, sequence=0)
+    run = first.run("r")
     first.close()
     second = SqliteState(tmp_path / "state.db")
-    assert second.run("r") == Run(run_id="r", call_count=2, tags=("x",))
+    assert second.run("r") == run and run.call_count == 2
     assert second.offsets() == {"seg": 5}
     second.close()
 
 
-def test_two_openers_see_each_others_figures(tmp_path):
+def test_two_openers_see_each_others_figures_and_count_nothing_twice(tmp_path):
     first, second = SqliteState(tmp_path / "state.db"), SqliteState(tmp_path / "state.db")
-    for _ in range(5):
-        first.follow([Run(run_id="r", call_count=1)], {})
-        second.follow([Run(run_id="r", call_count=1)], {})
-    assert first.run("r").call_count == second.run("r").call_count == 10
+    for number in range(5):
+        first.follow([entry(f"a{number}"), entry(f"c{number}")], "s", number, sequence=0)
+        second.follow([entry(f"b{number}"), entry(f"c{number}")], "s", number, sequence=0)
+    assert first.run("r").call_count == second.run("r").call_count == 15
     first.close()
     second.close()
 
@@ -35,12 +42,41 @@ def test_two_openers_see_each_others_figures(tmp_path):
 def test_a_failure_in_the_middle_leaves_neither_figures_nor_offsets(tmp_path):
     state = SqliteState(tmp_path / "state.db")
     with pytest.raises((StorageError, OverflowError)):
-        state.follow([Run(run_id="r", call_count=1)], {"a": 1, "b": 1 << 70})
+        state.follow([entry("a"), entry("b", 1 << 70)], "seg", 1, sequence=0)
     assert state.run("r") is None
     assert state.offsets() == {}
-    state.follow([Run(run_id="r", call_count=1)], {"a": 1})
+    state.follow([entry("a")], "seg", 1, sequence=0)
     assert state.run("r").call_count == 1
     state.close()
+
+
+def test_totals_of_an_earlier_schema_are_made_anew(tmp_path):
+    con = sqlite3.connect(tmp_path / "state.db")
+    for statement in STEPS[0]:
+        con.execute(statement)
+    con.execute("INSERT INTO runs (run_id, call_count, cost_nanousd) VALUES ('r', 7, 9)")
+    con.execute("INSERT INTO offsets VALUES ('seg', 100)")
+    con.execute("PRAGMA user_version = 1")
+    con.commit()
+    con.close()
+    state = SqliteState(tmp_path / "state.db")
+    assert state.offsets() == {} and state.run("r") is None
+    state.follow([entry("a")], "seg", 1, sequence=0)
+    assert state.run("r").call_count == 1
+    state.close()
+
+
+def test_records_of_sealed_calls_are_forgotten_beyond_a_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(totals, "KEPT_RECORDS", 10)
+    state = SqliteState(tmp_path / "state.db")
+    for number in range(20):
+        state.follow([entry(f"{number}-{index}") for index in range(5)], f"s{number}", 1, sequence=state.sequence())
+        state.reflect([Run(run_id="r", call_count=5 * (number + 1))], [f"s{number}"], before=number, after=number + 1)
+    state.close()
+    con = sqlite3.connect(tmp_path / "state.db")
+    assert con.execute("SELECT count(*) FROM records").fetchone() == (10,)
+    assert con.execute("SELECT call_count FROM runs").fetchone() == (100,)
+    con.close()
 
 
 def test_a_file_of_a_later_version_is_refused_by_name(tmp_path):

@@ -7,7 +7,7 @@ every call changed with its cost before and after, and `undo` amends them back.
 - A cost that the provider or the application stated stays. Calls that are not sealed yet are priced when read, so they
   follow the prices by themselves.
 - Doing it again changes nothing. An act that a crash broke off is finished by `resume`, before any other: writing its
-  amendments again is harmless, and a mark in the state tells whether run totals have moved.
+  amendments again is harmless, and the totals of its runs are read again from what is sealed.
 - Undoing leaves alone what was amended otherwise since, and what retention has removed.
 """
 
@@ -22,9 +22,9 @@ from typing import Literal
 
 import msgspec
 
-from tallybook.ingest.follow import MARK
+from tallybook.ingest.reflect import reflect
 from tallybook.journal.writer import Writer
-from tallybook.model.call import Cost, Run
+from tallybook.model.call import Cost
 from tallybook.model.codec import time_of, unix_us_of
 from tallybook.model.errors import NotFound, StorageError
 from tallybook.model.limits import SEGMENT_BYTES
@@ -230,7 +230,8 @@ def resume(folder: Path, state: StateStore | None) -> list[Repricing]:
 def _finish(folder: Path, act: Repricing, state: StateStore | None) -> None:
     _amend(folder, act, unix_us_of(act.at))
     if state is not None:
-        _move_runs(state, act.id, entries_of(folder, act.id))
+        state.mark_stale({entry.run_id for entry in entries_of(folder, act.id) if entry.run_id is not None})
+        reflect(folder, state)
     act.status = "done"
     _write_act(folder, act)
     if act.undoes is not None:
@@ -265,25 +266,6 @@ def amendment(call_id: str, cost: Cost, repricing: str, now_us: int) -> bytes:
         "cost": {name: getattr(cost, name) for name in cost.__struct_fields__},
     }
     return _encode(line) + b"\n"
-
-
-def _move_runs(state: StateStore, identity: str, entries: Iterator[Entry]) -> None:
-    """Run totals move by what their calls' costs do, once; runs that the follower does not know are left to it."""
-    mark = MARK + identity
-    if mark in state.offsets():
-        return
-    moved: dict[str, Run] = {}
-    for entry in entries:
-        if entry.run_id is None:
-            continue
-        known = moved.get(entry.run_id, Run(run_id=entry.run_id))
-        before, after = entry.before.total_nanousd, entry.after.total_nanousd
-        moved[entry.run_id] = msgspec.structs.replace(
-            known,
-            cost_nanousd=known.cost_nanousd + (after or 0) - (before or 0),
-            unpriced_count=known.unpriced_count + int(after is None) - int(before is None),
-        )
-    state.follow([run for run in moved.values() if state.run(run.run_id) is not None], {mark: 0})
 
 
 def listed(folder: Path) -> list[Repricing]:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from tallybook.ingest.follow import follow
+from tallybook.ingest.reflect import is_reflected, reflect
 from tallybook.ingest.summarise import NAME as SUMMARY_NAME
 from tallybook.ingest.summarise import write_summary
 from tallybook.journal.acknowledged import Needed
@@ -27,7 +28,7 @@ from tallybook.journal.lock import try_lock
 from tallybook.journal.writer import SEALING
 from tallybook.model.errors import StorageError
 from tallybook.model.limits import SEAL_AGE_S, SEAL_BYTES, SEAL_ROWS, SEAL_SEGMENTS, SEGMENT_GRACE_S
-from tallybook.store.base import StateStore
+from tallybook.store.base import TotalStore
 from tallybook.store.lake import manifest as manifests
 from tallybook.store.lake.aside import DamageMet, healed, lost_summaries, noted, readable, watching
 from tallybook.store.lake.manifest import Damage, Disk, File, Manifest, RealDisk
@@ -102,22 +103,22 @@ def _first_written(path: Path, status: os.stat_result) -> float:
 def seal(
     folder: Path,
     prices: Prices | None,
-    state: StateStore | None = None,
+    state: TotalStore | None = None,
     *,
     disk: Disk | None = None,
     compact: bool = True,
     now_s: float | None = None,
+    is_known: bool = False,
 ) -> Sealed | None:
     """Seal every free segment; `None` when another process is sealing. Raises StorageError.
 
-    With `state`, all lines are followed first, so that no segment goes before its run totals are taken.
+    With `state`, run totals are brought to what is sealed then; a crash before that leaves it to who follows next.
+    Lines are followed before, so that repeats of them are known, unless `is_known` says that there are none.
     """
     disk = disk or RealDisk()
     with seal_lock(folder) as mine:
         if not mine:
             return None
-        if state is not None:
-            follow(folder, state, prices)
         now = time.time() if now_s is None else now_s
         manifest = _manifest(folder, disk)
         _clean(folder, manifest, disk)
@@ -129,7 +130,9 @@ def seal(
         while True:
             sealer = Sealer(folder, prices, disk)
             try:
-                manifest = _all(folder, sealer, manifest, disk, _day_of(now) if compact else None, done)
+                manifest = _all(
+                    folder, sealer, manifest, disk, _day_of(now) if compact else None, done, state, is_known
+                )
                 break
             except DamageMet as met:
                 # What was done stands in the manifest. Each turn finds another file, so this ends.
@@ -138,6 +141,8 @@ def seal(
                 sealer.close()
         if done.segments or done.folded or done.compacted or not (folder / SUMMARY_NAME).exists():
             write_summary(folder, int(now * 1_000_000), disk)
+        if state is not None and not is_reflected(manifests.snapshot(folder), state):
+            reflect(folder, state)
         return Sealed(done.calls, done.segments, len(manifest.files) - before, done.compacted)
 
 
@@ -150,14 +155,20 @@ class _Done:
         """As it was last written."""
 
 
-def _all(folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk, today: str | None, done: _Done) -> Manifest:
+def _all(
+    folder: Path, sealer: Sealer, manifest: Manifest, disk: Disk, today: str | None, done: _Done,
+    state: TotalStore | None, is_known: bool,
+) -> Manifest:  # fmt: skip
     """All that is due, with the counts added to `done`; without `today` nothing is merged. Raises DamageMet."""
     done.manifest = manifest
     if manifest.is_rebuilt:
         done.manifest = manifest = _order(folder, sealer, manifest, disk)
     done.manifest = manifest = _summaries_anew(folder, sealer, manifest, disk)
-    for segments in _batches(folder, _take(folder, manifest, disk)):
-        done.manifest, count = _seal_batch(folder, sealer, manifest, segments, disk)
+    taken = _take(folder, manifest, disk)
+    if state is not None and not is_known and taken.get("telemetry"):
+        follow(folder, state, sealer.prices)
+    for segments in _batches(folder, taken):
+        done.manifest, count = _seal_batch(folder, sealer, manifest, segments, disk, state)
         manifest = done.manifest
         done.calls += count
         done.segments += sum(len(paths) for paths in segments.values())
@@ -363,8 +374,9 @@ def _batches(folder: Path, taken: dict[Kind, list[str]]) -> Iterator[dict[str, l
 
 
 def _seal_batch(
-    folder: Path, sealer: Sealer, manifest: Manifest, segments: dict[str, list[str]], disk: Disk
-) -> tuple[Manifest, int]:
+    folder: Path, sealer: Sealer, manifest: Manifest, segments: dict[str, list[str]], disk: Disk,
+    state: TotalStore | None,
+) -> tuple[Manifest, int]:  # fmt: skip
     """One portion: its files first, then the manifest that names them."""
     sequence = manifest.sequence + 1
     seen = readable(manifest)
@@ -389,6 +401,8 @@ def _seal_batch(
         sealed=(*manifest.sealed, *(path for paths in segments.values() for path in paths)),
     )
     manifest = noted(manifest, damaged, DAMAGES)
+    if state is not None and batch.left_runs:
+        state.mark_stale(batch.left_runs)
     manifests.write(folder, manifest, disk)
     for path in gone:
         disk.unlink(folder / path)

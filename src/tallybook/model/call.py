@@ -138,23 +138,44 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A conversation, chat, workflow or session: what groups calls. Totals are kept by the follower."""
+    """A conversation, chat, workflow or session: what groups calls. One that is managed was made or changed on purpose;
+    others are there because calls name them. Figures, counts and most times are kept by the state store."""
 
     run_id: str
     name: str | None = None
+    description: str | None = None
     source_type: str = "custom"
     """prompt, chat, applet, cockpit, workflow or custom (S2)."""
+    source_id: str | None = None
     status: str = "active"
+    """active, completed or archived; what is deleted is in the bin (`deleted_at_us`)."""
+    visibility: str = "private"
+    """private, project or link."""
+    is_starred: bool = False
+    is_managed: bool = False
     project: str | None = None
     user_id: str | None = None
     session_id: str | None = None
     agent_name: str | None = None
     created_at_us: int = 0
     updated_at_us: int = 0
+    last_message_at_us: int | None = None
+    completed_at_us: int | None = None
+    deleted_at_us: int | None = None
     call_count: int = 0
     error_count: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cost_nanousd: int = 0
     unpriced_count: int = 0
+    message_count: int = 0
+    task_count: int = 0
+    open_task_count: int = 0
+    last_task_status: str | None = None
     tags: tuple[str, ...] = ()
+    settings: dict[str, Any] = {}
+    variable_values: dict[str, Any] = {}
+    broker_values: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
+    revision: int = 0
+    """Rises with every change that was made on purpose."""

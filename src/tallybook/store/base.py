@@ -7,13 +7,15 @@ the reference in the contract tests, and an embedded one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from tallybook.model.call import Call, Cost, Run, Step
 from tallybook.model.question import Answer, Filter, Question
 from tallybook.store.access import AccessStore
 from tallybook.store.part import PartStore
+from tallybook.store.run_store import RunStore
+from tallybook.store.tally import Entry
 
 
 class Appended(NamedTuple):
@@ -147,19 +149,75 @@ class CallStore(Protocol):
         ...
 
 
-class StateStore(AccessStore, PartStore, Protocol):
-    """Small mutable state. Every method is one transaction."""
+class Stale(NamedTuple):
+    """Runs whose sealed figures are to be read again; `mark` tells `reflect` which these were."""
+
+    mark: int
+    run_ids: tuple[str, ...]
+
+
+class TotalStore(Protocol):
+    """Run totals: what is sealed of each run, and the records that are not (`store.tally`)."""
 
     def offsets(self) -> dict[str, int]:
         """Bytes of each journal segment that the follower has taken in, by the segment's identity (`ingest.follow`)."""
         ...
 
-    def follow(self, runs: Sequence[Run], offsets: dict[str, int]) -> None:
-        """Add the runs' figures (deltas) to the stored totals and advance the offsets, in one transaction.
+    def sequence(self) -> int:
+        """The manifest whose sealed calls the totals hold."""
+        ...
 
-        So a line counts exactly once, whatever crashes. An offset below zero forgets the segment.
+    def segments(self) -> set[str]:
+        """Segments of which records are held as not sealed."""
+        ...
+
+    def follow(
+        self, entries: Sequence[Entry], segment: str, offset: int, *, sequence: int, is_sealed: bool = False
+    ) -> bool:
+        """Count the entries of a segment and advance its offset, in one transaction.
+
+        A record that is known already, or a worse one of a call that is, counts nothing; a better one takes its
+        place. `sequence` is that of the manifest by which the segment is sealed or not: False, and nothing is done,
+        when the totals hold another one by now. Entries of a sealed segment are remembered and count nothing.
         """
         ...
+
+    def reflect(
+        self,
+        runs: Iterable[Run],
+        gone: Collection[str],
+        *,
+        before: int,
+        after: int,
+        stale: int = 0,
+        is_whole: bool = False,
+    ) -> bool:
+        """Set what is sealed of `runs`, and hold the segments `gone` as sealed, in one transaction.
+
+        From manifest `before` to `after`; False, and nothing is done, when the totals hold not `before`. With
+        `is_whole` nothing is sealed of other runs. Runs that were marked as stale up to `stale` are so no more.
+        """  # fmt: skip
+        ...
+
+    def forget(self, segments: Collection[str]) -> None:
+        """Forget the offsets of segments that are no more."""
+        ...
+
+    def name_runs(self, names: Mapping[str, str]) -> None:
+        """Name runs that have no name yet."""
+        ...
+
+    def mark_stale(self, run_ids: Collection[str]) -> None:
+        """What is sealed of these runs changes, or has changed: `reflect` shall be given them."""
+        ...
+
+    def stale(self) -> Stale:
+        """Runs marked so and not reflected since."""
+        ...
+
+
+class StateStore(TotalStore, RunStore, AccessStore, PartStore, Protocol):
+    """Small mutable state. Every method is one transaction."""
 
     def run(self, run_id: str) -> Run | None:
         """One run with its totals."""

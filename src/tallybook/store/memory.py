@@ -17,10 +17,8 @@ from tallybook.model.errors import InputError
 from tallybook.model.ids import span_ident
 from tallybook.model.question import Answer, Filter, Question
 from tallybook.model.usage import Usage
-from tallybook.store.access import MemoryAccess
 from tallybook.store.base import Appended, Drift, Warned
 from tallybook.store.check import METADATA, checked_filters, checked_question, columns_of, zone_of
-from tallybook.store.part import MemoryParts
 
 BATCH_CALLS = 1_000
 PREFIX_CHARS = 8
@@ -509,77 +507,3 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing to release."""
-
-
-class MemoryState(MemoryParts, MemoryAccess):
-    """A `StateStore` in dictionaries."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._offsets: dict[str, int] = {}
-        self._runs: dict[str, Run] = {}
-        self._settings: dict[str, str] = {}
-
-    def offsets(self) -> dict[str, int]:
-        """See `StateStore.offsets`."""
-        return dict(self._offsets)
-
-    def follow(self, runs: Sequence[Run], offsets: dict[str, int]) -> None:
-        """See `StateStore.follow`."""
-        for delta in runs:
-            known = self._runs.get(delta.run_id)
-            self._runs[delta.run_id] = delta if known is None else added(known, delta)
-        self._offsets.update(offsets)
-        self._offsets = {path: size for path, size in self._offsets.items() if size >= 0}
-
-    def run(self, run_id: str) -> Run | None:
-        """See `StateStore.run`."""
-        return self._runs.get(run_id)
-
-    def runs(self, *, limit: int = 50, before: tuple[int, str] | None = None) -> list[Run]:
-        """See `StateStore.runs`."""
-        found = sorted(self._runs.values(), key=lambda run: (run.updated_at_us, run.run_id), reverse=True)
-        return [run for run in found if before is None or (run.updated_at_us, run.run_id) < before][:limit]
-
-    def setting(self, key: str) -> str | None:
-        """See `StateStore.setting`."""
-        return self._settings.get(key)
-
-    def set_setting(self, key: str, value: str | None) -> None:
-        """See `StateStore.set_setting`."""
-        if value is None:
-            self._settings.pop(key, None)
-        else:
-            self._settings[key] = value
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-
-def added(known: Run, delta: Run) -> Run:
-    """A run with further figures: counts add up, times widen, what was unknown is filled in."""
-
-    def either(name: str) -> Any:
-        value = getattr(known, name)
-        return getattr(delta, name) if value is None else value
-
-    starts = [at for at in (known.created_at_us, delta.created_at_us) if at]
-    return Run(
-        run_id=known.run_id,
-        name=either("name"),
-        source_type=known.source_type,
-        status=known.status,
-        project=either("project"),
-        user_id=either("user_id"),
-        session_id=either("session_id"),
-        agent_name=either("agent_name"),
-        created_at_us=min(starts, default=0),
-        updated_at_us=max(known.updated_at_us, delta.updated_at_us),
-        call_count=known.call_count + delta.call_count,
-        error_count=known.error_count + delta.error_count,
-        input_tokens=known.input_tokens + delta.input_tokens,
-        output_tokens=known.output_tokens + delta.output_tokens,
-        cost_nanousd=known.cost_nanousd + delta.cost_nanousd,
-        unpriced_count=known.unpriced_count + delta.unpriced_count,
-        tags=tuple(sorted({*known.tags, *delta.tags})),
-    )

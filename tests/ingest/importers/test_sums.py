@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallybook.ingest.importers.sums import Summing, runs_of
+from tallybook.ingest.importers.sums import Summing
 from tallybook.model.call import Call
 from tallybook.model.usage import Usage
 from tallybook.prices.book import PriceBook
@@ -45,4 +45,3 @@ def test_a_sum_costs_what_its_calls_cost_but_for_rounding(found: list[Call]) -> 
     assert abs(sum(one.cost_nanousd for one in sums) - sum(cost or 0 for cost in costs)) <= len(found)
     assert sum(one.input_tokens for one in sums) == sum(call.usage.input_tokens or 0 for call in found)
     assert sum(one.errors for one in sums) == sum(call.status == "error" for call in found)
-    assert sum(run.call_count for run in runs_of(sums)) == sum(call.run_id is not None for call in found)

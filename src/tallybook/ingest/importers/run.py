@@ -19,7 +19,7 @@ import msgspec
 
 from tallybook.ingest.importers.base import Content, Mark
 from tallybook.ingest.importers.portion import Job, Portion, Source, Worker, importer
-from tallybook.ingest.importers.sums import Sum, runs_of
+from tallybook.ingest.importers.sums import Sum
 from tallybook.journal.whole import sweep
 from tallybook.model.errors import StorageError
 from tallybook.prices.pricer import Rates
@@ -108,7 +108,7 @@ def run(
         portions = _read(fresh, size, job, progress, cores)
         known = 0
         if not is_dry and state is not None:
-            known = _store_many(portions, around, state) if is_many else _store_few(portions, around)
+            known = _store_many(around, state) if is_many else _store_few(portions, around)
             _remember(state, marks, portions, sources)
     finally:
         if state is not None:
@@ -241,20 +241,11 @@ def _bundles(sources: list[Source], count: int) -> list[list[Source]]:
     return [bundle for bundle in bundles if bundle]
 
 
-def _store_many(portions: list[Portion], around: Surroundings, state: StateStore) -> int:
-    """Seal the segments at once. Their runs' totals are known, so that nobody follows these lines again."""
-    from tallybook.ingest.follow import identity_of  # here, because an import of nothing needs no DuckDB
-    from tallybook.ingest.seal import seal
+def _store_many(around: Surroundings, state: StateStore) -> int:
+    """Seal the segments at once; run totals come from what is sealed, so that nobody follows these lines."""
+    from tallybook.ingest.seal import seal  # here, because an import of nothing needs no DuckDB
 
-    offsets: dict[str, int] = {}
-    for portion in portions:
-        for name in portion.segments:
-            path = Path(name)
-            identity = identity_of(path) if path.name.startswith("telemetry.") else None
-            if identity is not None:
-                offsets[identity] = path.stat().st_size
-    state.follow(runs_of(one for portion in portions for one in portion.sums), offsets)
-    seal(around.folder, around.prices, state)
+    seal(around.folder, around.prices, state, is_known=True)
     sweep(around.folder, around.now_ns() / 1e9)
     return 0
 

@@ -6,13 +6,13 @@ nano-dollar. What the ledger holds is priced call by call when it is sealed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from tallybook.ingest.importers.base import Plain
-from tallybook.model.call import Call, Run
+from tallybook.model.call import Call
 from tallybook.model.usage import Usage
 from tallybook.prices.base import DAY_MINUTES, Key, Rate
 from tallybook.prices.cost import cost_of, key_of, rate_at
@@ -189,25 +189,3 @@ def _account(total: Sum, one: _Bin) -> None:
     total.cache_write_tokens += one.written_5m + one.written_1h
     total.first_at_us = min(total.first_at_us, one.first_at_us)
     total.last_at_us = max(total.last_at_us, one.last_at_us)
-
-
-def runs_of(sums: Iterable[Sum]) -> list[Run]:
-    """What the sums add to their runs."""
-    return [
-        Run(
-            run_id=one.run_id,
-            project=one.project,
-            session_id=one.run_id,
-            agent_name=one.agent or None,
-            created_at_us=one.first_at_us,
-            updated_at_us=one.last_at_us,
-            call_count=one.calls,
-            error_count=one.errors,
-            input_tokens=one.input_tokens,
-            output_tokens=one.output_tokens,
-            cost_nanousd=one.cost_nanousd,
-            unpriced_count=one.unpriced,
-        )
-        for one in sums
-        if one.run_id is not None
-    ]

@@ -276,11 +276,11 @@ def rebuilt(folder: Path) -> Manifest:
                 )
             )  # fmt: skip
     # New files must not take the names of those that are there.
-    sequence = max((_sequence_of(file.path) for file in files), default=0)
+    sequence = max((sequence_of(file.path) for file in files), default=0)
     return Manifest(sequence=sequence, files=tuple(files), is_rebuilt=True)
 
 
-def _sequence_of(path: str) -> int:
+def sequence_of(path: str) -> int:
     """The sealing that a file is of, by its name."""
     match = re.search(r"-(\d+)(?:r\d+)?\.parquet$", path)
     return int(match[1]) if match else 0

@@ -155,15 +155,25 @@ def _whole(reader: Reader, view: View, latest: Iterable[Latest]) -> list[Run]:
     if not order:
         return []
     ids = ", ".join(text_sql(one) for one in order)
-    rows = reader.con.execute(
+    among = f"SELECT * FROM ({_rows(reader, view, None, order)}) WHERE run IN ({ids})"
+    rows = reader.con.execute(totals_sql(among)).fetchall()
+    names = _names(reader, view, ids)
+    found = {row[0]: run_from(row, names.get(row[0])) for row in rows}
+    return [found[run_id] for run_id in order if run_id in found]
+
+
+def sealed_rows(reader: Reader, view: View) -> str:
+    """One row for each day and run that is sealed."""
+    return _rows(reader, View(view.manifest, {}), None)
+
+
+def totals_sql(rows: str) -> str:
+    """SELECT of each run's totals over rows of its days, for `run_from`."""
+    return (
         f"SELECT run, {_first('project')}, {_first('user_id')}, {_first('session_id')}, {_first('agent_name')}, "
         f"epoch_us(min(first_at)), max(ended_us), {', '.join(f'coalesce(sum({name}), 0)' for name in _FIGURES)}, "
-        f"list(DISTINCT tags) FILTER (tags IS NOT NULL) FROM ({_rows(reader, view, None, order)}) "
-        f"WHERE run IN ({ids}) GROUP BY run"
-    ).fetchall()
-    names = _names(reader, view, ids)
-    found = {row[0]: _run(row, names.get(row[0])) for row in rows}
-    return [found[run_id] for run_id in order if run_id in found]
+        f"list(DISTINCT tags) FILTER (tags IS NOT NULL) FROM ({rows}) GROUP BY run"
+    )
 
 
 def _names(reader: Reader, view: View, ids: str) -> dict[str, str]:
@@ -180,7 +190,8 @@ def _names(reader: Reader, view: View, ids: str) -> dict[str, str]:
     return found
 
 
-def _run(row: tuple[Any, ...], name: str | None) -> Run:
+def run_from(row: tuple[Any, ...], name: str | None) -> Run:
+    """The run of a row of `totals_sql`."""
     texts = [line for text in (row[13] or ()) for line in text.split("\n")]
     tags = {tag for text in texts for tag in msgspec.json.decode(text)}
     calls, errors, tokens_in, tokens_out, cost, priced = (int(value) for value in row[7:13])

@@ -57,6 +57,8 @@ class Batch(NamedTuple):
     calls: int
     bad: dict[str, list[Bad]]
     gone: list[File]
+    left_runs: tuple[str, ...] = ()
+    """Runs of sealed calls of which a better record was sealed, which may be of another run."""
 
 
 class Folded(NamedTuple):
@@ -72,7 +74,7 @@ class Sealer:
 
     def __init__(self, folder: Path, prices: Prices | None, disk: Disk) -> None:
         self._folder = folder
-        self._prices = prices
+        self.prices = prices
         self._con = connect()
         self._con.execute(f"SET preserve_insertion_order=true; SET threads={_cores()}")
         self._in_order: set[str] = set()
@@ -92,6 +94,7 @@ class Sealer:
         files: list[File] = []
         gone: list[File] = []
         superseded = False
+        left_runs: tuple[str, ...] = ()
         count = 0
         telemetry = segments.get("telemetry", [])
         steps = segments.get("steps", [])
@@ -101,7 +104,7 @@ class Sealer:
             count = self._int(f"SELECT count(*) FROM {BATCH}")
             promoted = promotable(self._con, BATCH)
             select = self._calls_select(BATCH, promoted)
-            self._lines.price(BATCH, self._prices)
+            self._lines.price(BATCH, self.prices)
             files += self._write_calls(select, promoted, sequence)
         if steps:
             self._lines.load_steps("steps", steps)
@@ -113,6 +116,7 @@ class Sealer:
         if telemetry or steps:
             anew: list[str] = []
             if superseded:
+                left_runs = self._superseded_runs(manifest)
                 rewriter = Rewriter(self._con, self._folder, self._output, sequence)
                 rewritten = rewriter.without(manifest, SUPERSEDED)
                 left = [file for file in manifest.files if file not in rewritten.gone]
@@ -125,7 +129,7 @@ class Sealer:
         for kind in BODIES:
             if segments.get(kind):
                 files += self._write_bodies(kind, segments[kind], sequence)
-        return Batch(files, count, dict(self._lines.bad), gone)
+        return Batch(files, count, dict(self._lines.bad), gone, left_runs)
 
     def fold(self, manifest: Manifest, paths: Sequence[str], others: Sequence[str], sequence: int) -> Folded:
         """Put the amended costs of segments (`paths`) into the files of their calls; `others` stay in the journal."""
@@ -172,6 +176,17 @@ class Sealer:
             return False
         paths = [str(self._folder / file.path) for file in near]
         return settle(self._con, BATCH, paths, SUPERSEDED, manifest.removed) > 0
+
+    def _superseded_runs(self, manifest: Manifest) -> tuple[str, ...]:
+        """Runs of the sealed calls that a better record takes the place of."""
+        found = self._con.execute(f"SELECT DISTINCT CAST(day AS VARCHAR) FROM {SUPERSEDED}").fetchall()
+        days = {day for (day,) in found}
+        paths = files_sql([str(self._folder / file.path) for file in manifest.of("calls") if file.day in days])
+        rows = self._con.execute(
+            f"SELECT DISTINCT {summary.KEY} FROM read_parquet({paths}) SEMI JOIN {SUPERSEDED} USING (call_id) "
+            f"WHERE {summary.KEY} IS NOT NULL"
+        ).fetchall()
+        return tuple(run_id for (run_id,) in rows)
 
     def _has_any_of(self, files: Sequence[File], low: int, high: int) -> bool:
         """Whether a call of the batch is in the files."""

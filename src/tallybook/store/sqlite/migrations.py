@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 
 from tallybook.model.errors import StorageError
+from tallybook.store.sqlite import managed
 
 STEPS: tuple[tuple[str, ...], ...] = (
     (
@@ -47,6 +48,28 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX parts_due ON parts (due_us) WHERE due_us IS NOT NULL",
         "CREATE INDEX parts_by_age ON parts (touched_us)",
     ),
+    (  # Totals are what is sealed and the records that are not: those of before are made anew.
+        *(
+            f"ALTER TABLE runs ADD COLUMN sealed_{name} INTEGER NOT NULL DEFAULT 0"
+            for name in ("calls", "errors", "input_tokens", "output_tokens", "cost_nanousd", "unpriced")
+        ),
+        "UPDATE runs SET call_count = 0, error_count = 0, input_tokens = 0, output_tokens = 0, cost_nanousd = 0, "
+        "unpriced_count = 0",
+        "DELETE FROM offsets",
+        """CREATE TABLE records (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, call_id TEXT NOT NULL, response TEXT, segment TEXT NOT NULL,
+            run_id TEXT, quality INTEGER NOT NULL, started_at_us INTEGER NOT NULL, errors INTEGER NOT NULL,
+            input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost_nanousd INTEGER,
+            is_sealed INTEGER NOT NULL, weight INTEGER NOT NULL, has_repeat INTEGER NOT NULL DEFAULT 0
+        ) STRICT""",
+        "CREATE INDEX records_by_call ON records (call_id)",
+        "CREATE INDEX records_by_response ON records (response) WHERE response IS NOT NULL",
+        "CREATE INDEX records_by_segment ON records (segment) WHERE is_sealed = 0",
+        "CREATE TABLE stale (number INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL) STRICT",
+        "CREATE TABLE reflected (id INTEGER PRIMARY KEY CHECK (id = 1), sequence INTEGER NOT NULL) STRICT",
+        "INSERT INTO reflected VALUES (1, 0)",
+    ),
+    managed.RUNS,
 )
 
 

@@ -7,57 +7,26 @@ offsets change in one transaction, so a line counts exactly once, whatever crash
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from tallybook.model.call import Run
 from tallybook.model.errors import StorageError
+from tallybook.store.base import Stale
 from tallybook.store.sqlite.access import SqliteAccess
 from tallybook.store.sqlite.migrations import migrate
 from tallybook.store.sqlite.part import SqliteParts
+from tallybook.store.sqlite.runs import SqliteRuns
+from tallybook.store.sqlite.tasks import SqliteTasks, record_tasks
+from tallybook.store.sqlite.totals import Totals, name_runs
+from tallybook.store.tally import Entry
 
 _WAIT_S = 30.0
-_FIELDS = Run.__struct_fields__
-_COLUMNS = ", ".join(_FIELDS)
-_UPSERT = f"""
-INSERT INTO runs ({_COLUMNS}) VALUES ({", ".join("?" * len(_FIELDS))})
-ON CONFLICT (run_id) DO UPDATE SET
-    name = coalesce(name, excluded.name),
-    project = coalesce(project, excluded.project),
-    user_id = coalesce(user_id, excluded.user_id),
-    session_id = coalesce(session_id, excluded.session_id),
-    agent_name = coalesce(agent_name, excluded.agent_name),
-    created_at_us = CASE WHEN created_at_us = 0 THEN excluded.created_at_us
-        WHEN excluded.created_at_us = 0 THEN created_at_us ELSE min(created_at_us, excluded.created_at_us) END,
-    updated_at_us = max(updated_at_us, excluded.updated_at_us),
-    call_count = call_count + excluded.call_count,
-    error_count = error_count + excluded.error_count,
-    input_tokens = input_tokens + excluded.input_tokens,
-    output_tokens = output_tokens + excluded.output_tokens,
-    cost_nanousd = cost_nanousd + excluded.cost_nanousd,
-    unpriced_count = unpriced_count + excluded.unpriced_count,
-    tags = (SELECT json_group_array(value) FROM (SELECT value FROM json_each(tags)
-        UNION SELECT value FROM json_each(excluded.tags) ORDER BY value))
-"""
 
 
-def _row(run: Run) -> tuple[Any, ...]:
-    return tuple(
-        msgspec.json.encode(run.tags).decode() if name == "tags" else getattr(run, name) for name in _FIELDS
-    )  # fmt: skip
-
-
-def _run(row: tuple[Any, ...]) -> Run:
-    values = dict(zip(_FIELDS, row, strict=True))
-    values["tags"] = tuple(msgspec.json.decode(values["tags"]))
-    return Run(**values)
-
-
-class SqliteState(SqliteAccess, SqliteParts):
+class SqliteState(SqliteRuns, SqliteTasks, SqliteAccess, SqliteParts):
     """The state in one file. Raises StorageError, naming the file, for what SQLite cannot do."""
 
     def __init__(self, path: Path) -> None:
@@ -101,33 +70,76 @@ class SqliteState(SqliteAccess, SqliteParts):
             raise self._unusable(error) from error
 
     def offsets(self) -> dict[str, int]:
-        """See `StateStore.offsets`."""
+        """See `TotalStore.offsets`."""
         return dict(self._all("SELECT path, bytes FROM offsets"))
 
-    def follow(self, runs: Sequence[Run], offsets: dict[str, int]) -> None:
-        """See `StateStore.follow`. An offset below zero forgets the segment."""
+    def sequence(self) -> int:
+        """See `TotalStore.sequence`."""
+        return int(self._all("SELECT sequence FROM reflected")[0][0])
+
+    def segments(self) -> set[str]:
+        """See `TotalStore.segments`."""
+        return {segment for (segment,) in self._all("SELECT DISTINCT segment FROM records WHERE is_sealed = 0")}
+
+    def follow(
+        self, entries: Sequence[Entry], segment: str, offset: int, *, sequence: int, is_sealed: bool = False
+    ) -> bool:
+        """See `TotalStore.follow`."""
         with self._transaction() as con:
-            con.executemany(_UPSERT, [_row(run) for run in runs])
-            con.executemany(
-                "INSERT INTO offsets VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET bytes = excluded.bytes",
-                [(path, size) for path, size in offsets.items() if size >= 0],
+            if con.execute("SELECT sequence FROM reflected").fetchone() != (sequence,):
+                return False
+            totals = Totals(con)
+            totals.add(entries, segment, is_sealed=is_sealed)
+            totals.write()
+            if entries:
+                record_tasks(con, [entry.call_id for entry in entries])
+            con.execute(
+                "INSERT INTO offsets VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET bytes = max(bytes, excluded.bytes)",
+                (segment, offset),
             )
-            con.executemany(
-                "DELETE FROM offsets WHERE path = ?", [(path,) for path, size in offsets.items() if size < 0]
-            )
+        return True
 
-    def run(self, run_id: str) -> Run | None:
-        """See `StateStore.run`."""
-        rows = self._all(f"SELECT {_COLUMNS} FROM runs WHERE run_id = ?", (run_id,))
-        return _run(rows[0]) if rows else None
+    def reflect(
+        self,
+        runs: Iterable[Run],
+        gone: Collection[str],
+        *,
+        before: int,
+        after: int,
+        stale: int = 0,
+        is_whole: bool = False,
+    ) -> bool:
+        """See `TotalStore.reflect`."""  # fmt: skip
+        with self._transaction() as con:
+            if con.execute("SELECT sequence FROM reflected").fetchone() != (before,):
+                return False
+            totals = Totals(con)
+            totals.sealed(gone)
+            totals.base(runs, is_whole=is_whole)
+            totals.write()
+            con.execute("UPDATE reflected SET sequence = ?", (after,))
+            con.execute("DELETE FROM stale WHERE number <= ?", (stale,))
+        return True
 
-    def runs(self, *, limit: int = 50, before: tuple[int, str] | None = None) -> list[Run]:
-        """See `StateStore.runs`."""
-        where, params = ("", []) if before is None else ("WHERE (updated_at_us, run_id) < (?, ?)", list(before))
-        rows = self._all(
-            f"SELECT {_COLUMNS} FROM runs {where} ORDER BY updated_at_us DESC, run_id DESC LIMIT ?", (*params, limit)
-        )
-        return [_run(row) for row in rows]
+    def forget(self, segments: Collection[str]) -> None:
+        """See `TotalStore.forget`."""
+        with self._transaction() as con:
+            con.executemany("DELETE FROM offsets WHERE path = ?", [(segment,) for segment in segments])
+
+    def name_runs(self, names: Mapping[str, str]) -> None:
+        """See `TotalStore.name_runs`."""
+        with self._transaction() as con:
+            name_runs(con, names)
+
+    def mark_stale(self, run_ids: Collection[str]) -> None:
+        """See `TotalStore.mark_stale`."""
+        with self._transaction() as con:
+            con.executemany("INSERT INTO stale (run_id) VALUES (?)", [(run_id,) for run_id in run_ids])
+
+    def stale(self) -> Stale:
+        """See `TotalStore.stale`."""
+        rows = self._all("SELECT number, run_id FROM stale ORDER BY number")
+        return Stale(rows[-1][0] if rows else 0, tuple(dict.fromkeys(run_id for _, run_id in rows)))
 
     def setting(self, key: str) -> str | None:
         """See `StateStore.setting`."""
