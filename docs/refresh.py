@@ -19,6 +19,7 @@ from pathlib import Path
 import click
 
 from tallybook import config
+from tallybook.alert.episode import CONDITIONS
 from tallybook.cli.main import COMMANDS, cli
 from tallybook.config import NAMES, Settings
 from tallybook.ingest.dialects import langfuse_spans, tokens
@@ -98,6 +99,15 @@ def otlp_attributes() -> str:
     return _table(("count", "attributes, the first that is told"), [(f, ", ".join(n)) for f, n in named.items()])
 
 
+def alerts() -> str:
+    """Every trouble that is watched."""
+    rows = [
+        (f"`{one.code}`", one.grade, one.about, f"{one.at_least} in {one.within_s} s", f"{one.quiet_s} s", one.hint)
+        for one in CONDITIONS.values()
+    ]
+    return _table(("alert", "grade", "what", "told after", "over after quiet", "what to do"), rows)
+
+
 def commands() -> str:
     """The help text of every command."""
     text = ""
@@ -159,6 +169,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "resources": resources,
     "metrics": metrics,
     "otlp_attributes": otlp_attributes,
+    "alerts": alerts,
     "columns": columns,
     "scenario": scenario,
     "formats": formats,

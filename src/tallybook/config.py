@@ -78,6 +78,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rates_file: Path | None = None
     """Dated exchange rates as CSV with the header `date,currency,per_usd`."""
 
+    alert_webhook: str | None = None
+    """Address that `tallybook serve` posts to when telemetry fails and when it is well again (docs/http.md)."""
+
 
 class Name(NamedTuple):
     """One setting's names: variable, S5's variable if it has one, key in the file, and how its text is read."""
@@ -134,6 +137,13 @@ def _checked_patterns(patterns: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
+def _address(text: str) -> str:
+    scheme, _, rest = text.strip().partition("://")
+    if scheme.lower() not in ("http", "https") or not rest.split("/", 1)[0]:
+        raise ValueError("must be an address as https://hooks.example.com/…")
+    return text.strip()
+
+
 def _path(text: str) -> Path:
     return Path(text).expanduser()
 
@@ -162,6 +172,7 @@ NAMES: tuple[Name, ...] = (
     Name("currency", "TALLYBOOK_CURRENCY", None, str),
     Name("prices_file", "TALLYBOOK_PRICES", None, _path),
     Name("rates_file", "TALLYBOOK_RATES", None, _path),
+    Name("alert_webhook", "TALLYBOOK_ALERT_WEBHOOK", None, _address),
 )
 
 _KNOWN = {name.field: name for name in NAMES}

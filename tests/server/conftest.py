@@ -13,9 +13,9 @@ import pytest
 import uvicorn
 
 from tallybook.config import Settings
-from tallybook.server.app import build
 from tallybook.server.context import Context, Serving
-from tallybook.server.run import bound
+from tallybook.server.run import Server, bound, configured
+from tallybook.server.wire import Wire
 
 
 class Reply(NamedTuple):
@@ -67,15 +67,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts servers on the test's folder; all are stopped and drained at the end."""
     running: list[tuple[uvicorn.Server, threading.Thread, Context]] = []
 
-    def begin(folder: Path | None = None, *, settings: dict[str, Any] | None = None, **serving: Any) -> Running:
+    def begin(folder: Path | None = None, *, settings: dict[str, Any] | None = None, wire: type[Wire] = Wire,
+              prepare: Callable[[Context], None] = lambda context: None, **serving: Any) -> Running:  # fmt: skip
         where = Serving(port=0, **serving)
         one = bound(where)
         context = Context(Settings(folder=folder or tmp_path / "ledger", **(settings or {})), where)
-        config = uvicorn.Config(
-            build(context), http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
-            server_header=False, timeout_graceful_shutdown=2,
-        )  # fmt: skip
-        server = uvicorn.Server(config)
+        prepare(context)
+        server = Server(configured(context, drain_s=2, wire=wire), context, sweep_s=0.1)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [one]}, daemon=True)
         thread.start()
         context.is_ready = True

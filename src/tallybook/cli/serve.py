@@ -64,8 +64,7 @@ def serve(
     check(serving, key_count, is_insecure=insecure)
 
     def tell() -> None:
-        name = f"[{address}]" if ":" in address else address
-        url = f"http://{name}:{serving.port}"
+        url = serving.url
         if not quiet:
             host.say(f"{host.page.bold('Tallybook')} serves {settings.folder} at {host.page.accent(url)}")
             host.say(host.page.dim(f"  interface: {url}/docs   figures: {url}/metrics   stop: Ctrl-C"))
@@ -79,6 +78,8 @@ def serve(
 
             webbrowser.open(url)
 
-    if not run(settings, serving, on_ready=tell):
+    code = run(settings, serving, on_ready=tell)
+    if code == 1:
         host.remark("Some accepted records could not be written before the end.")
-        raise click.exceptions.Exit(1)
+    if code:
+        raise click.exceptions.Exit(code)

@@ -79,3 +79,37 @@ SHIP_EXIT_S = 2.0
 
 SHIP_FLUSH_S = 10.0
 """`flush(ship=True)` and the serverless mode wait at most so long. Beyond: the lines are shipped the next time."""
+
+ALERT_SUBJECTS = 1_000
+"""Troubles watched apart from each other (by client, by reason). Beyond: counted together as `others`."""
+
+ALERT_CHARS = 300
+"""Message and subject of an alert. Beyond: cut; they quote what clients send."""
+
+ALERT_WAITING = 100
+"""Alerts that wait for the webhook. Beyond: the oldest go, counted; the log and `/healthz` have them all the same."""
+
+ALERT_ATTEMPTS = 6
+"""Times that one alert is sent to the webhook, half a minute altogether. Beyond: it is given up, and that is told."""
+
+HEAD_BYTES = 65_536
+"""Address and headers of a request. Beyond: 431, and the connection ends."""
+
+HEAD_S = 15
+"""Seconds that a client may take for address and headers. Beyond: 408, and the connection ends."""
+
+BODY_IDLE_S = 20
+BODY_S = 300
+"""Seconds that a client may pause in a body, and take for all of it. Beyond: 408, and the connection ends."""
+
+READ_IDLE_S = 60
+"""Seconds that a client may take nothing of its answer. Beyond: the connection ends."""
+
+CONNECTIONS = 4_096
+"""Connections at once, live listeners included; each costs some 20 kB. Beyond: 503 with Retry-After."""
+
+BODIES_BYTES = 268_435_456
+"""Bodies held in memory at once, unpacked, by all requests under way. Beyond: 503 with Retry-After."""
+
+JSON_VALUES = 2_000_000
+"""Values in one JSON body, estimated by its commas and brackets: each costs some 60 bytes. Beyond: 413."""

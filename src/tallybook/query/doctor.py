@@ -16,7 +16,7 @@ from tallybook.config import Settings
 from tallybook.model.call import Call
 from tallybook.model.errors import InputError, SettingError
 from tallybook.model.question import Filter, Question
-from tallybook.query import currency, folder
+from tallybook.query import currency, folder, served
 from tallybook.query.finding import Finding
 from tallybook.store.base import CallStore
 
@@ -64,6 +64,7 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
 def examine(store: CallStore | None, settings: Settings, now_us: int) -> Examined:
     """Look at everything. `store` is `None` when it could not be opened."""
     findings = list(folder.examine(settings, [] if store is None else store.warnings()))
+    findings.extend(served.examine(settings.folder, now_us))
     of_prices = list(prices(settings))
     findings.extend(of_prices)
     if store is not None and not any(finding.grade == "bad" for finding in of_prices):

@@ -16,14 +16,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as Path
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallybook.ingest.intake import Overloaded
-from tallybook.model.errors import TallybookError
+from tallybook.model.errors import StorageError, TallybookError
 from tallybook.server.context import Context
 from tallybook.server.error import HttpError, answer, translated
 from tallybook.server.identity import allowed_origin, check_host, check_role, identify
 from tallybook.server.route import Route
+from tallybook.server.sender import answering
 
 log = logging.getLogger("tallybook.server")
 
@@ -49,7 +50,8 @@ def build(context: Context, table: Sequence[Route] | None = None) -> ASGIApp:
     methods: dict[str, list[str]] = {}
     for route in table:
         methods.setdefault(route.path, []).append(route.method)
-    paths = [Path(route.path, _gate(route, context), methods=[route.method]) for route in table]
+    gates = {(route.method, route.path): _gate(route, context) for route in table}
+    paths = [Path(path, gate, methods=[method]) for (method, path), gate in gates.items()]
 
     async def preflight(request: Request) -> Response:
         return _preflight(request, context)
@@ -60,8 +62,18 @@ def build(context: Context, table: Sequence[Route] | None = None) -> ASGIApp:
         status = error.status_code if isinstance(error, HTTPException) else 500
         return _missing(request, status, methods, context)
 
-    app = Starlette(routes=paths, exception_handlers={404: missing, 405: missing})
-    app.router.redirect_slashes = False
+    routed = Starlette(routes=paths, exception_handlers={404: missing, 405: missing})
+    routed.router.redirect_slashes = False
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # What stands in the table word for word needs no search: that is half of what a small request costs.
+        gate = gates.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if gate is None:
+            await routed(scope, receive, send)
+        else:
+            response = await gate(Request(scope, receive))
+            await response(scope, receive, send)
+
     return app
 
 
@@ -72,6 +84,8 @@ def _gate(route: Route, context: Context) -> Callable[[Request], Awaitable[Respo
     async def endpoint(request: Request) -> Response:
         began = time.perf_counter()
         origin: str | None = None
+        share = request.scope["tallybook.share"] = context.room.share()
+        answering(request)
         try:
             check_host(request, context.serving)
             origin = allowed_origin(request, context.serving)
@@ -86,10 +100,13 @@ def _gate(route: Route, context: Context) -> Callable[[Request], Awaitable[Respo
             response = render(request, _failed(error, route, context))
         except Exception:
             log.exception("%s %s failed", route.method, route.path)
+            context.alerts.note("bug", f"{route.method} {route.path} failed", context.now_us())
             context.gauge.count("tallybook_failures_total", f"{route.method} {route.path}")
             told = HttpError(500, "bug", "the server failed at this request; its log tells more",
                              hint="please report it with the request that led here")  # fmt: skip
             response = render(request, told)
+        finally:
+            share.release()
         _dress(response, origin)
         context.gauge.count("tallybook_requests_total", route.method, route.path, str(response.status_code))
         context.gauge.took(route.path, time.perf_counter() - began)
@@ -104,6 +121,7 @@ def _plainly(_: Request, error: HttpError) -> Response:
 
 def _busy(error: Overloaded, context: Context) -> HttpError:
     context.gauge.count("tallybook_records_refused_total", "http", "overloaded")
+    context.alerts.note("overload", str(error), context.now_us())
     headers = {"retry-after": str(error.retry_after_s)}
     return HttpError(503, "overloaded", str(error), hint=error.hint, headers=headers)
 
@@ -111,7 +129,8 @@ def _busy(error: Overloaded, context: Context) -> HttpError:
 def _failed(error: TallybookError, route: Route, context: Context) -> HttpError:
     told = translated(error)
     if told.status >= 500:
-        log.error("%s %s: %s", route.method, route.path, error)
+        if isinstance(error, StorageError) and not context.alerts.under_way("disk"):
+            context.alerts.note("storage", f"{route.method} {route.path}: {error}", context.now_us())
         context.gauge.count("tallybook_failures_total", told.code)
     elif route.need == "ingest":
         context.gauge.count("tallybook_records_refused_total", route.path, told.code)

@@ -5,38 +5,91 @@ Raises HttpError: 413 that names the limit, 415 for an encoding or type that is 
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import zlib
+from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
-from tallybook.model.limits import REQUEST_BYTES, UNPACKED_BYTES
+from tallybook.ingest.intake import Overloaded
+from tallybook.model.limits import JSON_VALUES, REQUEST_BYTES, UNPACKED_BYTES
 from tallybook.server.error import HttpError
+from tallybook.server.room import Share
+
+_SMALL_BYTES = 65_536
+"""Bodies up to here are not counted: so many of them as there may be connections fit."""
+DISCARD_BYTES = 6 * REQUEST_BYTES
+"""Of a body that is too large so much is read and thrown away, so that its sender gets to read the answer."""
+_DISCARD_S = 10.0
+_ENCODINGS_MAX = 3
+_MARKS = (b",", b"[", b"{")
 
 T = TypeVar("T")
 
 
 async def read(request: Request, bytes_max: int = REQUEST_BYTES) -> bytes:
-    """The body as sent, without its content encoding."""
-    told = request.headers.get("content-length")
+    """The body without its content encoding. What it holds is taken from the room of all requests.
+
+    Raises Overloaded where there is none left.
+    """
+    headers = request.headers
+    told = headers.get("content-length")
+    chunks = request.stream()
     if told is not None and told.isdecimal() and int(told) > bytes_max:
+        await _discard(chunks, request)
         raise _too_large(bytes_max, "as sent")
-    chunks: list[bytes] = []
+    share: Share | None = request.scope.get("tallybook.share")
+    parts: list[bytes] = []
     size = 0
     try:
-        async for chunk in request.stream():
-            size += len(chunk)
+        async for part in chunks:
+            size += len(part)
             if size > bytes_max:
+                parts.clear()
+                await _discard(chunks, request)
                 raise _too_large(bytes_max, "as sent")
-            chunks.append(chunk)
+            if share is not None and size > _SMALL_BYTES:
+                share.grow(size)
+            parts.append(part)
     except ClientDisconnect:
         raise HttpError(400, "cut_off", "the connection ended before the body did") from None
-    data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    for encoding in reversed([word.strip().lower() for word in request.headers.get("content-encoding", "").split(",")]):
+    except Overloaded:
+        parts.clear()
+        await _discard(chunks, request)
+        raise
+    data = parts[0] if len(parts) == 1 else b"".join(parts)
+    encodings = headers.get("content-encoding")
+    if encodings is None:
+        return data
+    words = [word.strip().lower() for word in encodings.split(",")]
+    if len(words) > _ENCODINGS_MAX:
+        raise HttpError(415, "unknown_encoding", f"more than {_ENCODINGS_MAX} encodings of one body are not read")
+    for encoding in reversed(words):
         data = unpacked(data, encoding)
+        if share is not None and len(data) > _SMALL_BYTES:
+            share.grow(size + len(data))
     return data
+
+
+async def _discard(chunks: AsyncIterator[bytes], request: Request) -> None:
+    """Read on and throw away for a while: who is answered in the middle of sending often sees only a broken pipe.
+
+    Not for one who asked first whether to send (`Expect: 100-continue`).
+    """
+    if "expect" in request.headers:
+        return
+    left = DISCARD_BYTES
+    try:
+        async with asyncio.timeout(_DISCARD_S):
+            async for chunk in chunks:
+                left -= len(chunk)
+                if left < 0:
+                    return
+    except (TimeoutError, ClientDisconnect):
+        return
 
 
 def unpacked(data: bytes, encoding: str, bytes_max: int = UNPACKED_BYTES) -> bytes:
@@ -98,6 +151,14 @@ def _unzstd(data: bytes, bytes_max: int) -> bytes:
     return b"".join(parts)
 
 
+def check_values(data: bytes) -> None:
+    """Raise HttpError 413 for JSON of so many values that reading it would take many times its size of memory."""
+    if len(data) > JSON_VALUES and sum(map(data.count, _MARKS)) > JSON_VALUES:
+        raise HttpError(
+            413, "too_many", f"the body has more than {JSON_VALUES:,} JSON values", hint="send it in smaller batches"
+        )
+
+
 def _too_large(bytes_max: int, what: str) -> HttpError:
     return HttpError(
         413, "too_large", f"the body is larger than the {bytes_max:,} bytes that are read ({what})",
@@ -111,7 +172,8 @@ def content_type(request: Request) -> str:
 
 
 def decoded(data: bytes, type_: type[T] | Any = Any) -> Any:
-    """JSON as a value of `type_`. Raises HttpError that tells where it is not one."""
+    """JSON as a value of `type_`. Raises HttpError that tells where it is not one, or that it has too many values."""
+    check_values(data)
     try:
         return msgspec.json.decode(data, type=type_, strict=False)
     except msgspec.ValidationError as error:

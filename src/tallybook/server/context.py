@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from tallybook.access.key import Keyring
+from tallybook.alert.episode import Episodes
 from tallybook.config import Settings
 from tallybook.ingest.arrival import Arrival
 from tallybook.ingest.intake import Intake, Lines, Overloaded
@@ -28,6 +29,7 @@ from tallybook.prices.pricer import Pricer
 from tallybook.server.gauge import Gauge
 from tallybook.server.known import Known
 from tallybook.server.received import Received
+from tallybook.server.room import Room
 from tallybook.store.base import CallStore, StateStore
 from tallybook.store.open import open_prices, open_state, refuse_network
 
@@ -59,6 +61,11 @@ class Serving:
         """Whether `POST /api/ai-usage` takes records of projects that nobody created."""
 
     @property
+    def url(self) -> str:
+        """Where it is reached."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
         return self.host.startswith(_LOOPBACK)
@@ -87,6 +94,8 @@ class Context:
         self.settings = settings
         self.serving = serving or Serving()
         self.gauge = Gauge()
+        self.alerts = Episodes()
+        self.room = Room()
         self.keys = Keyring()
         self.known_projects = Known()
         self.received = Received()
@@ -191,6 +200,7 @@ class Context:
             if error is None:
                 durable.set_result(None)
             else:
+                self.alerts.note("disk", f"{self.settings.folder}: {error}", self.now_us())
                 durable.set_exception(
                     StorageError(f"{self.settings.folder}: the records could not be written: {error}",
                                  hint="free some space or mend the folder; what was not acknowledged may be sent again")

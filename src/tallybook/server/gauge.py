@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 SERIES = 1_000
 """Label combinations of one metric. Beyond: they are added up under `other`, so that no sender fills the memory."""
+REFUSED = "tallybook_records_refused_total"
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 Labels = tuple[str, ...]
@@ -29,7 +30,7 @@ class Metric(NamedTuple):
 _MODEL = ("project", "provider", "model")
 _LISTED = (
     ("tallybook_records_accepted_total", "Records written, by the way they came.", ("source", "kind")),
-    ("tallybook_records_refused_total", "Records or requests not taken, by reason.", ("source", "reason")),
+    (REFUSED, "Records or requests not taken, by reason.", ("source", "reason")),
     ("tallybook_records_ignored_total", "Items that are no records of model calls.", ("source", "reason")),
     ("tallybook_records_repeated_total", "Records known to be there already.", ("source",)),
     ("tallybook_requests_total", "HTTP requests answered.", ("method", "route", "status")),
@@ -51,6 +52,8 @@ class Gauge:
         self._counts: dict[str, dict[Labels, float]] = {name: {} for name in METRICS}
         self._times: dict[Labels, list[float]] = {}
         self._values: dict[str, tuple[str, Callable[[], float]]] = {}
+        self.on_count: Callable[[str, Labels, float], None] | None = None
+        """Told of every refusal: who watches for those that come over and over."""
 
     def count(self, name: str, *labels: str, by: float = 1) -> None:
         """Add to a counter of `METRICS`."""
@@ -59,6 +62,8 @@ class Gauge:
             if labels not in series and len(series) >= SERIES:
                 labels = ("other",) * len(labels)
             series[labels] = series.get(labels, 0) + by
+        if name == REFUSED and self.on_count is not None:
+            self.on_count(name, labels, by)
 
     def total(self, name: str, *labels: str) -> float:
         """A counter's value; without labels, of all its combinations."""

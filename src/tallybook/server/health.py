@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tallybook.alert.episode import Alert
 from tallybook.server.context import Context
 from tallybook.server.error import json
 from tallybook.server.route import Route
@@ -15,7 +14,7 @@ from tallybook.version import __version__
 
 
 class Health(msgspec.Struct):
-    """How the server is. `ok` is false when records are being lost or refused."""
+    """How the server is. `ok` is false while records are being lost or refused, or cannot be read."""
 
     ok: bool
     version: str
@@ -23,26 +22,33 @@ class Health(msgspec.Struct):
     accepted: int
     refused: int
     failures: int
-    details: dict[str, Any] = {}
+    """Since the server started, over or not."""
+    alerts: list[Alert] = []
+    """What is amiss now, the gravest first. Whose records it is about is told only where no key is asked for."""
 
 
 def health(context: Context) -> Health:
     """The state of the server now."""
     gauge = context.gauge
+    alerts = context.alerts.under_way()
     failures = int(gauge.total("tallybook_failures_total")) + context.intake.counters["disk"]
     return Health(
-        ok=not failures and not context.intake.counters["refused"],
+        ok=not any(alert.grade == "bad" for alert in alerts),
         version=__version__,
         waiting_bytes=context.intake.waiting_bytes,
         accepted=int(gauge.total("tallybook_records_accepted_total")),
         refused=int(gauge.total("tallybook_records_refused_total")),
         failures=failures,
+        alerts=alerts,
     )
 
 
 async def get_health(request: Request, context: Context) -> Response:
     """`GET /healthz`: 200 while the process serves; what is amiss stands in the body."""
-    return json(health(context), headers={"cache-control": "no-store"})
+    found = health(context)
+    if not context.serving.is_open:
+        found.alerts = [msgspec.structs.replace(one, subject="", message="") for one in found.alerts]
+    return json(found, headers={"cache-control": "no-store"})
 
 
 async def get_ready(request: Request, context: Context) -> Response:

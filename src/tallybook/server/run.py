@@ -6,22 +6,29 @@ segments up, in that order. `kill -9` loses nothing that was acknowledged.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
+import resource
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
 from tallybook.config import Settings
 from tallybook.model.errors import SettingError
+from tallybook.server.alarm import Alarm
 from tallybook.server.app import build
 from tallybook.server.context import Context, Serving
 from tallybook.server.upkeep import Upkeep
+from tallybook.server.wire import SWEEP_S, Wire, sweep
 
 DRAIN_S = 10
 """Requests under way have so long at a stop; live feeds end at once."""
 BACKLOG = 2_048
+_DESCRIPTORS = 65_536
 
 log = logging.getLogger("tallybook.server")
 
@@ -63,42 +70,87 @@ def bound(serving: Serving) -> socket.socket:
     return one
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, telling when it takes requests and when it stops."""
+def configured(context: Context, *, drain_s: int = DRAIN_S, wire: type[Wire] = Wire) -> uvicorn.Config:
+    """uvicorn's settings for a context."""
+    return uvicorn.Config(
+        build(context), http=wire, ws="none", lifespan="off", access_log=False, log_config=None,
+        server_header=False, timeout_graceful_shutdown=drain_s, timeout_keep_alive=75, backlog=BACKLOG,
+        proxy_headers=False,
+    )  # fmt: skip
 
-    def __init__(self, config: uvicorn.Config, context: Context, on_ready: Callable[[], None]) -> None:
+
+class Server(uvicorn.Server):
+    """uvicorn's server, telling when it takes requests and when it stops, and looking after slow clients."""
+
+    def __init__(
+        self, config: uvicorn.Config, context: Context, on_ready: Callable[[], None] = lambda: None,
+        *, sweep_s: float = SWEEP_S,
+    ) -> None:  # fmt: skip
         super().__init__(config)
         self._context = context
         self._on_ready = on_ready
+        self._sweep_s = sweep_s
+        self._swept_s = 0.0
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called by uvicorn ten times a second."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._swept_s >= self._sweep_s:
+            self._swept_s = now_s
+            sweep(self.server_state.connections, now_s)
+        return await super().on_tick(counter)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle signals while serving. Unlike uvicorn, do not raise them again afterwards: draining comes yet."""
+        with super().capture_signals():
+            yield
+            self._captured_signals, self.signals = [], tuple(self._captured_signals)
+
+    signals: tuple[int, ...] = ()
+    """Which ones ended it, in order."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, and tell."""
         await super().startup(sockets)
         self._context.is_ready = True
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing new and answer what is under way."""
         self._context.is_stopping = True
         await super().shutdown(sockets)
 
 
-def serve(settings: Settings, serving: Serving, *, on_ready: Callable[[], None] = lambda: None) -> bool:
-    """Serve until a signal; False when something accepted was not durable in time.
+def _more_descriptors() -> None:
+    """Allow as many open files as the system lets us: a thousand live listeners are a thousand of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < hard:
+        wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, max(soft, _DESCRIPTORS))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def serve(settings: Settings, serving: Serving, *, on_ready: Callable[[], None] = lambda: None) -> int:
+    """Serve until a signal. Gives the exit code: 0 after a stop that lost nothing, 1 when something accepted was not
+    durable in time, 130 when a second Ctrl-C cut the stop short.
 
     Raises SettingError, StorageError.
     """
+    _more_descriptors()
     one = bound(serving)
     context = Context(settings, serving)
     upkeep = Upkeep(context)
-    config = uvicorn.Config(
-        build(context), http="httptools", ws="none", lifespan="off", access_log=False, log_config=None,
-        server_header=False, timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=75, backlog=BACKLOG,
-        proxy_headers=False,
-    )  # fmt: skip
+    alarm = Alarm(context, serving.url)
+    server = Server(configured(context), context, on_ready)
     upkeep.start()
+    alarm.start()
     try:
-        _Server(config, context, on_ready).run(sockets=[one])
+        server.run(sockets=[one])
     finally:
         upkeep.stop()
         is_whole = context.close()
+        alarm.stop()
         one.close()
-    return is_whole
+    if server.signals.count(signal.SIGINT) > 1:
+        return 130
+    return 0 if is_whole else 1

@@ -6,21 +6,17 @@ new calls adds a listener. Sealing gives the intake's segments up first, so that
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
 from tallybook.ingest.follow import follow
-from tallybook.ingest.seal import is_due, seal
 from tallybook.model.call import Call
 from tallybook.model.errors import TallybookError
 from tallybook.prices.book import PriceBook
 from tallybook.server.context import PRICES_S, Context
 from tallybook.store.base import StateStore
 from tallybook.store.open import open_prices, open_state
-
-log = logging.getLogger("tallybook.server")
 
 FOLLOW_S = 0.2
 SEAL_LOOK_S = 10.0
@@ -80,6 +76,8 @@ class Upkeep:
             listener(calls)
 
     def _seal(self, state: StateStore) -> None:
+        from tallybook.ingest.seal import is_due, seal  # here, because the server starts without DuckDB
+
         if not is_due(self._settings.folder):
             return
         self._context.intake.rotate()
@@ -87,5 +85,5 @@ class Upkeep:
         seal(self._settings.folder, self._prices(), state)
 
     def _failed(self, error: Exception) -> None:
-        log.error("following or sealing failed: %s", error)
+        self._context.alerts.note("upkeep", f"following or sealing failed: {error}", self._context.now_us())
         self._context.gauge.count("tallybook_failures_total", "upkeep")

@@ -99,6 +99,7 @@ async def post_usage(request: Request, context: Context) -> Response:
 
 def _readings(data: bytes, is_lines: bool) -> tuple[Sequence[Reading | Refused], bool]:
     """The items of a body as they were understood, and whether it was a single one."""
+    body.check_values(data)
     if not is_lines and data[:1] == b"[":
         found = usage_log.read_all(data)
         if found is not None:
@@ -111,6 +112,7 @@ def _readings(data: bytes, is_lines: bool) -> tuple[Sequence[Reading | Refused],
 def _items(data: bytes, is_lines: bool) -> tuple[Sequence[Any], bool]:
     """The items of a body, and whether it was a single one."""
     if is_lines:
+        _check_count(data.count(b"\n"))
         lines = [line for line in data.split(b"\n") if line.strip()]
         _check_count(len(lines))
         return [_line(line) for line in lines], False
