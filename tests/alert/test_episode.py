@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tallybook.alert.episode import CONDITIONS, OTHERS, Episodes, told
@@ -75,6 +75,7 @@ def test_the_gravest_stand_first() -> None:
     assert [alert.code for alert in episodes.under_way()] == ["disk", "clock"]
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from(sorted(CONDITIONS)), st.integers(0, 3600), st.integers(0, 200)), max_size=60))
 def test_every_episode_that_is_told_ends_exactly_once(events: list[tuple[str, int, int]]) -> None:
     episodes, news = Episodes(), []

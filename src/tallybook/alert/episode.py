@@ -18,6 +18,9 @@ Grade = Literal["warn", "bad"]
 
 OTHERS = "others"
 
+SKEW_US = 300_000_000
+"""A call that starts so far after now comes from a clock that is ahead."""
+
 
 class Condition(NamedTuple):
     """One kind of trouble: from when on it is told, when it is over, and what to do about it."""

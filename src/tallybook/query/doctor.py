@@ -12,6 +12,7 @@ from importlib import metadata
 
 import msgspec
 
+from tallybook.alert.episode import SKEW_US
 from tallybook.config import Settings
 from tallybook.model.call import Call
 from tallybook.model.errors import InputError, SettingError
@@ -23,9 +24,6 @@ from tallybook.store.base import CallStore
 SAMPLE = 1_000
 MODELS_MAX = 20
 """Models named one by one. Beyond: summed up."""
-SKEW_US = 300_000_000
-"""A call that starts so far after now comes from a clock that is ahead."""
-
 SDKS = ("openai", "anthropic", "google-genai")
 
 _REASONS = {

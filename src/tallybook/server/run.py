@@ -22,6 +22,7 @@ from tallybook.model.errors import SettingError
 from tallybook.server.alarm import Alarm
 from tallybook.server.app import build
 from tallybook.server.context import Context, Serving
+from tallybook.server.tally import listener
 from tallybook.server.upkeep import Upkeep
 from tallybook.server.wire import SWEEP_S, Wire, sweep
 
@@ -140,6 +141,7 @@ def serve(settings: Settings, serving: Serving, *, on_ready: Callable[[], None] 
     one = bound(serving)
     context = Context(settings, serving)
     upkeep = Upkeep(context)
+    upkeep.listeners.append(listener(context))
     alarm = Alarm(context, serving.url)
     server = Server(configured(context), context, on_ready)
     upkeep.start()

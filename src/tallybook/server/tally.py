@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from tallybook.alert.episode import SKEW_US
 from tallybook.model.call import Call
-from tallybook.query.doctor import SKEW_US
 from tallybook.server.context import Context
 from tallybook.server.gauge import Labels
 

@@ -7,6 +7,7 @@ slow (408), too long a head (431), and one connection too many (503). `sweep` lo
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from tallybook.model.limits import BODY_IDLE_S, BODY_S, CONNECTIONS, HEAD_BYTES, HEAD_S, READ_IDLE_S
 from tallybook.server.error import HttpError, answer
 
+_H2C = re.compile(rb"\r\n(U)pgrade:[ \t]*h2c", re.IGNORECASE)
 SWEEP_S = 1.0
 """How often slow clients are looked for."""
 _BROKEN = HttpError(400, "bad_http", "this is no HTTP/1.1 request that can be read")
@@ -26,6 +28,15 @@ _SLOW_BODY = HttpError(408, "too_slow", f"the body paused for {BODY_IDLE_S} seco
                        hint="send smaller batches")  # fmt: skip
 _FULL = HttpError(503, "overloaded", f"there are {CONNECTIONS:,} connections already", hint="try again in a moment",
                   headers={"retry-after": "1", "connection": "close"})  # fmt: skip
+
+
+def _without_h2c(data: bytes) -> bytes:
+    """A head without the wish for HTTP/2, at the same length.
+
+    Java's own client has it in its first request, and the parser gives up the body of a request that has it.
+    """
+    found = _H2C.search(data, 0, data.find(b"\r\n\r\n") % (len(data) + 1))
+    return data if found is None else data[: found.start(1)] + b"X" + data[found.end(1) :]
 
 
 async def _full(scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,6 +69,8 @@ class Wire(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse, and count what belongs to a head that is not whole yet."""
         self._came = self.loop.time()
+        if b"h2c" in data and self._body_since is None:
+            data = _without_h2c(data)
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
