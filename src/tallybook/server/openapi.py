@@ -91,5 +91,5 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _content(summary: str, media_type: str, type_: Any, known: dict[int, Any]) -> dict[str, Any]:
-    schema = known[id(type_)] if type_ is not None else {}
+    schema = {} if type_ is None or type_ is bytes else known[id(type_)]
     return {"description": summary, "content": {media_type: {"schema": schema}}}
