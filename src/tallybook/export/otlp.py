@@ -57,16 +57,16 @@ def request(calls: Iterable[Call]) -> dict[str, Any]:
 def span(call: Call) -> dict[str, Any]:
     """One call as a span."""
     group = call.run_id or call.session_id or call.call_id
-    end_us = call.started_at_us + (call.duration_us or 0)
     made: dict[str, Any] = {
         "traceId": hashlib.blake2b(group.encode(), digest_size=16).hexdigest(),
         "spanId": hashlib.blake2b(call.call_id.encode(), digest_size=8).hexdigest(),
         "name": f"{call.operation} {call.model or call.response_model or ''}".strip(),
         "kind": _CLIENT,
         "startTimeUnixNano": str(call.started_at_us * 1000),
-        "endTimeUnixNano": str(end_us * 1000),
         "attributes": _attributes(facts(call)),
     }
+    if call.duration_us is not None:  # An end that is not known is not made up.
+        made["endTimeUnixNano"] = str((call.started_at_us + call.duration_us) * 1000)
     if call.status == "error":
         made["status"] = {"code": _ERROR, "message": call.error_message or ""}
     return made
@@ -103,6 +103,8 @@ def facts(call: Call) -> dict[str, Any]:
         "error.type": call.error_type or ("_OTHER" if call.status == "error" else None),
         "tallybook.call_id": call.call_id,
         "tallybook.name": call.name,
+        "tallybook.run_id": call.run_id,
+        "tallybook.session_id": call.session_id,
         "tallybook.status": call.status,
         "tallybook.cost_status": None if cost is None else cost.status,
         "tallybook.source": call.source,

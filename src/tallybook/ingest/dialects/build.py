@@ -74,7 +74,7 @@ def usage_of(told: Told, provider: str, status: Status) -> tuple[Usage, tuple[st
 
 
 def call_of(
-    told: Told, span: Span, span_tail: str, heard: Heard, run_id: str, parent_id: str | None, project: str | None
+    told: Told, span: Span, span_tail: str, heard: Heard, run_id: str | None, parent_id: str | None, project: str | None
 ) -> Call:
     """The call of a span whose role is `CALL`."""
     started_at_us = span.start_ns // 1000 if told.started_at_us is None else told.started_at_us
@@ -93,7 +93,7 @@ def call_of(
         flags = (*flags, *dropped)
     cost = told.cost_nanousd
     return Call(
-        call_id=ident.span_call_id(started_at_us, span_tail),
+        call_id=told.call_id or ident.span_call_id(started_at_us, span_tail),
         started_at_us=started_at_us,
         operation=told.operation if len(told.operation) < 100 else told.operation[:100],
         name=cut(told.name),
@@ -134,7 +134,7 @@ def call_of(
     )
 
 
-def step_of(told: Told, span: Span, span_tail: str, run_id: str, parent_id: str | None) -> Step:
+def step_of(told: Told, span: Span, span_tail: str, run_id: str | None, parent_id: str | None) -> Step:
     """The step of a span that is none: what it claims to have used is kept beside, and never counted."""
     metadata = dict(told.metadata)
     if span.usage:

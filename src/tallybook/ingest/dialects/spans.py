@@ -19,6 +19,7 @@ from tallybook.ingest.dialects import (
     message,
     openinference,
     openllmetry,
+    ours,
     vercel,
 )
 from tallybook.ingest.dialects.told import CALL, IGNORED, Told
@@ -55,6 +56,8 @@ class Meaning(NamedTuple):
 def told_of(span: Span) -> Told:
     """What one span is, by the convention it is of."""
     attributes = span.attributes
+    if ours.is_ours(span):
+        return ours.read(span)
     if langfuse_spans.is_langfuse(attributes):
         return langfuse_spans.read(span)
     if "openinference.span.kind" in attributes:
@@ -145,9 +148,12 @@ def _put(
     meaning: Meaning, span: Span, told: Told, sessions: dict[bytes, str], project: str | None, with_content: bool
 ) -> None:
     trace_id = span.trace_id
-    session = told.session or sessions.get(trace_id)
-    told.session = session
-    run_id = build.cut(session) or trace_id.hex()
+    run_id: str | None
+    if told.call_id is not None:  # A call of ours knows what it belongs to, nothing included.
+        run_id = build.cut(told.run)
+    else:
+        told.session = told.session or sessions.get(trace_id)
+        run_id = build.cut(told.session) or trace_id.hex()
     tail = ident.span_tail(trace_id, span.span_id)
     parent_tail = ident.span_tail(trace_id, span.parent_id) if span.parent_id else None
     parent_id = None if parent_tail is None else ident.span_step_id(parent_tail)

@@ -57,6 +57,10 @@ class Told(msgspec.Struct, gc=False):
     finish_reasons: tuple[str, ...] = ()
     is_stream: bool = False
     ttft_us: int | None = None
+    call_id: str | None = None
+    """Where the sender has an id of ours."""
+    run: str | None = None
+    """The run that goes with such an id."""
     started_at_us: int | None = None
     """Where the span's own start is not the call's."""
     duration_us: int | None = None

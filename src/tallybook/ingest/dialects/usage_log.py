@@ -15,6 +15,7 @@ import msgspec
 
 from tallybook.ingest.arrival import Content, Refused
 from tallybook.ingest.dialects.moment import moment_us
+from tallybook.ingest.dialects.vendor import NAMES
 from tallybook.model.call import Call, Cost, Status, ToolCall
 from tallybook.model.ids import is_uuid7
 from tallybook.model.limits import ERROR_MESSAGE_CHARS, FIELD_CHARS, METADATA_BYTES
@@ -289,7 +290,7 @@ def call_of(reading: Reading, *, call_id: str, started_at_us: int, project: str 
         started_at_us=started_at_us,
         operation=log.operation,
         name=log.name,
-        provider=log.provider.strip().lower(),
+        provider=provider_named(log.provider),
         model=log.model,
         response_model=log.response_model,
         response_id=response_id,
@@ -313,6 +314,12 @@ def call_of(reading: Reading, *, call_id: str, started_at_us: int, project: str 
         source="rest",
         flags=flags,
     )
+
+
+def provider_named(told: str) -> str:
+    """The ledger's name of a provider; one that is not known keeps its own."""
+    name = told.strip().lower()
+    return NAMES.get(name.replace("-", "_").replace(" ", "_"), name)
 
 
 def _finish_of(metadata: dict[str, Any]) -> str | None:

@@ -26,7 +26,7 @@ _CONTENT = re.compile(
 _PLAIN = re.compile(
     r"^(gen_ai|llm|ai|traceloop|openinference|langfuse|session|user|tag|agent|operation|resource|openai|anthropic|"
     r"aws\.bedrock|azure|server|error|logfire|tool|embedding|reranker|prompt|graph\.node|conversation|"
-    r"claude_code|codex|gemini_cli|deployment)\.|"
+    r"claude_code|codex|gemini_cli|deployment|tallybook)\.|"
     r"^(metadata|tags|model_name|agent_name|agent_session_id|model|name|duration|type|thread_id|conversation_id|"
     r"http\.response\.status_code|http\.status_code|ls_provider)$"
 )
