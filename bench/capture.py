@@ -73,14 +73,25 @@ class Transport:
                 for stream in (False, True)
             }
             self._long = self._prepare(server, "/v1/chat/completions", "gpt-4o", "word " * LONG_WORDS, stream=True)
+            self._uses = self._prepare(server, "/v1/chat/completions", "gpt-4o", "", stream=False, calls=1)
         self._httpx = httpx
 
     @staticmethod
-    def _prepare(server: ReplayServer, path: str, model: str, text: str, *, stream: bool) -> list[bytes]:
+    def _prepare(
+        server: ReplayServer, path: str, model: str, text: str, *, stream: bool, calls: int = 0
+    ) -> list[bytes]:
         body: dict[str, Any] = {"model": model, "messages": ASK, "input": "x", "max_tokens": 999, "stream": stream}
+        if calls:
+            body["tools"] = TOOLS
         if stream and path.endswith("completions"):
             body["stream_options"] = {"include_usage": True}
-        request = Request("POST", path, {}, {"x-replay": f"text={text.strip()}"}, json.dumps(body).encode())
+        request = Request(
+            "POST",
+            path,
+            {},
+            {"x-replay": f"calls={calls}" if calls else f"text={text.strip()}"},
+            json.dumps(body).encode(),
+        )
         reply = server._respond(request)
         return reply.pieces if reply.pieces is not None else [reply.body]
 
@@ -88,6 +99,8 @@ class Transport:
         is_stream = b'"stream":true' in request.content or b'"stream": true' in request.content
         is_long = b'"user":"long"' in request.content
         pieces = self._long if is_long else self._prepared[request.url.path, is_stream]
+        if b'"user":"uses"' in request.content:
+            pieces = self._uses
         return pieces, {"content-type": "text/event-stream" if is_stream else "application/json"}
 
     def events(self, path: str) -> int:
@@ -183,6 +196,7 @@ def cases() -> list[Case]:
     return [
         Case("chat", lambda: chat(model="gpt-4o", messages=ASK)),
         Case("tools", lambda: chat(model="gpt-4o", messages=ASK, tools=TOOLS), share=0.3),
+        Case("tool called", lambda: chat(model="gpt-4o", messages=ASK, tools=TOOLS, user="uses"), share=0.3),
         Case("responses", lambda: to.responses.create(model="gpt-5", input="Mars?"), share=0.3),
         Case("anthropic", lambda: message(**claude), share=0.3),
         Case(

@@ -14,6 +14,7 @@ import pytest
 import tallybook
 from tallybook.capture import plain, recorder
 from tallybook.capture.observe import Observation
+from tallybook.model.call import ToolCall
 from tallybook.model.codec import encode_line, line_of
 from tallybook.model.usage import Usage
 from tallybook.providers.base import Asked, Parsed
@@ -29,6 +30,14 @@ SAID = Parsed(
     service_tier="default",
     finish_reasons=("stop",),
     text="Two.",
+)
+USES = Parsed(
+    usage=Usage(input_tokens=12, output_tokens=7),
+    usage_raw={"prompt_tokens": 12, "completion_tokens": 7},
+    response_id="chatcmpl-2",
+    response_model="gpt-4o-2024-08-06",
+    finish_reasons=("tool_calls",),
+    tool_calls=(ToolCall(name='s\u00e4 "1"', id="c1", arguments="{}"), ToolCall(name="f", server_side=True)),
 )
 BODY = json.dumps(
     {
@@ -84,6 +93,23 @@ def test_a_raw_body_gives_the_same_line_either_way(ledger: TemporaryLedger, long
     first, _, third = [{**line, "duration_ms": 0} for line in lines(ledger)]
     assert first == third
     assert len(long_ways) == 2
+
+
+@pytest.mark.parametrize("text", [None, "", "Let me look."])
+def test_an_answer_that_calls_tools_is_filled_in_with_its_own_calls(
+    ledger: TemporaryLedger, long_ways: list[Any], text: str | None
+) -> None:
+    one = msgspec.structs.replace(USES, text=text)
+    other = msgspec.structs.replace(one, tool_calls=(ToolCall(name="g", id="c3"),))
+    for said in (one, one, other, one, SAID, SAID, SAID):
+        observed().finish(said, 5)
+    first, second, third, fourth, *_, last = lines(ledger)
+    assert first == second == fourth
+    assert first["tool_calls"] == [{"name": 's\u00e4 "1"', "id": "c1"}, {"name": "f", "server_side": True}]
+    assert third == {**first, "tool_calls": [{"name": "g", "id": "c3"}]}
+    assert ("response_chars" in first, first["response_hash"] is None) == (text is not None, text is None)
+    assert "tool_calls" not in last
+    assert len(long_ways) == 4
 
 
 @pytest.mark.parametrize(
@@ -158,6 +184,8 @@ def test_a_call_that_differs_is_not_taken_for_the_same_kind(
         {"response_model": "other"}, {"finish_reasons": ("length",)}, {"service_tier": None}, {"text": None},
         {"usage_raw": None}, {"response_id": None}, {"flags": ("odd",)}, {"cost_nanousd": 5}, {"text": "\ud83d"},
         {"usage": None}, {"is_complete": False}, {"error_type": "x", "error_message": "y"}, {"response_id": "\ud83d"},
+        {"tool_calls": (ToolCall(name="f", error="broken"),)}, {"tool_calls": (ToolCall(name="f", duration_us=5),)},
+        {"tool_calls": (ToolCall(name="\ud83d"),)}, {"text": None, "tool_calls": (ToolCall(name="f", error="broken"),)},
         {"usage": Usage(input_tokens=1, requests={"web_search": 1})}, {"usage_raw": {"long": "x" * 1_100_000}},
     ],
 )  # fmt: skip
@@ -176,6 +204,7 @@ def test_an_answer_that_differs_is_not_taken_for_the_same_kind(
 
 def test_a_new_branch_is_seen_as_soon_as_it_is_looked_up(ledger: TemporaryLedger) -> None:
     pen = recorder.get()
+    pen.place._looked_us = 1 << 62  # The branch of the place where the tests run does not matter.
     branches = []
     for branch in ("main", "main", "main", "topic", "topic", "topic"):
         pen.place._branch = branch

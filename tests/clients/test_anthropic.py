@@ -13,6 +13,7 @@ import anthropic
 from clients.anthropic_cases import ASK, CASES, PARSED
 from clients.described import async_outcome, sync_outcome
 from clients.ways import Case, async_call, call, check
+from tallybook.capture.bodies import prompt_hash
 from tallybook.testing import ReplayServer, TemporaryLedger, temporary_ledger
 
 ALL = (*CASES, PARSED) if hasattr(anthropic.resources.Messages, "parse") else CASES
@@ -90,6 +91,19 @@ def test_a_batch_is_recorded_answer_by_answer_and_its_repeated_reading_is_told(
     records = ledger.calls()
     assert len(records) == 6 and len({record.response_id for record in records}) == 3
     assert all(record.is_batch and record.may_repeat and record.usage.output_tokens for record in records)
+
+
+def test_the_prompt_is_what_was_said_and_not_what_the_sdk_holds_in_its_place(
+    server: ReplayServer, ledger: TemporaryLedger
+) -> None:
+    given: dict[str, Any] = {"model": "claude-haiku-4-5", "max_tokens": 300, "messages": ASK}
+    with anthropic.Anthropic(base_url=server.url, api_key="k") as client:
+        client.messages.create(**given)
+        client.messages.create(**given, system="Be brief.")
+    bare, told = sorted(ledger.calls(), key=lambda record: record.started_at_us)
+    assert (bare.prompt_hash, bare.prompt_chars) == prompt_hash(ASK)
+    assert (told.prompt_hash, told.prompt_chars) == prompt_hash({"system": "Be brief.", "messages": ASK})
+    assert bare.parameters == {"max_tokens": 300}
 
 
 def test_counting_tokens_is_no_call(server: ReplayServer, ledger: TemporaryLedger) -> None:

@@ -19,6 +19,10 @@ def says_the_same(said: Quick | None, parsed: Parsed) -> bool:
     assert json.loads(said.usage_raw) == parsed.usage_raw
     assert "\n" not in said.usage_raw + said.response_id
     assert parsed.is_complete
-    assert not (parsed.flags or parsed.tool_calls or parsed.further or parsed.cost_nanousd or parsed.error_type)
+    assert [(tool.name, tool.id, tool.server_side) for tool in said.tool_calls] == [
+        (call.name, call.id, call.server_side) for call in parsed.tool_calls
+    ]
+    assert not any(call.error for call in parsed.tool_calls)
+    assert not (parsed.flags or parsed.further or parsed.cost_nanousd or parsed.error_type)
     assert not (parsed.usage.requests or parsed.usage.quantities)
     return True

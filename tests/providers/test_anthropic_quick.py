@@ -29,6 +29,8 @@ ANSWER: dict[str, Any] = {
         "service_tier": "standard",
     },
 }
+USE: dict[str, Any] = {"type": "tool_use", "id": "t", "name": "f", "input": {"a": [1]}}
+THINKING = {"type": "thinking", "thinking": "Hm.", "signature": "x"}
 
 
 def same(raw: bytes) -> bool:
@@ -49,7 +51,8 @@ def _usage(**changes: Any) -> dict[str, Any]:
     [
         ANSWER, _usage(cache_creation=None), _usage(cache_creation_input_tokens=None), _usage(inference_geo="global"),
         _usage(cache_creation_input_tokens=5), _usage(service_tier=None),
-        _with(usage={"input_tokens": 1, "output_tokens": 0}),
+        _with(usage={"input_tokens": 1, "output_tokens": 0}), _with(content=[USE]),
+        _with(content=[THINKING, *ANSWER["content"], USE, {**USE, "id": "u"}]),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("indent", [None, 2])
@@ -65,7 +68,8 @@ def test_the_usual_message_is_read_the_short_way_however_it_is_laid_out(
         _with(id=None), _with(id=""), _with(model=None), _with(type="error"), _with(content=[]),
         _with(stop_reason=None),
         _with(content=ANSWER["content"] * 2), _with(content=[{"type": "text", "text": ""}]), _with(usage=None),
-        _with(content=[{"type": "tool_use", "id": "t", "name": "f", "input": {}}]), _usage(input_tokens=None),
+        _with(content=[{**USE, "id": None}]), _with(content=[{**USE, "name": ""}]), _with(content=[THINKING]),
+        _with(content=[{**USE, "type": "server_tool_use"}]), _usage(input_tokens=None),
         _usage(cache_creation_input_tokens=7), _usage(inference_geo="us"), _usage(speed="fast"),
         _usage(output_tokens=-1),
         _usage(server_tool_use={"web_search_requests": 1}), _usage(iterations=[]), _usage(service_tier="a b"),

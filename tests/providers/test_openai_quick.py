@@ -66,6 +66,15 @@ def _usage(**changes: Any) -> dict[str, Any]:
     return _with(usage={**ANSWER["usage"], **changes})
 
 
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a": "b"}'}}
+
+
+@pytest.mark.parametrize("content", [None, "", "Let me look."])
+@pytest.mark.parametrize("calls", [[CALL], [CALL, {**CALL, "id": "d"}], [CALL, CALL]])
+def test_calls_of_tools_are_read_the_short_way(content: str | None, calls: list[Any]) -> None:
+    assert same(json.dumps(_message(content=content, tool_calls=calls)).encode())
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -74,7 +83,10 @@ def _usage(**changes: Any) -> dict[str, Any]:
         _with(usage=None), _with(usage={}), _choice(finish_reason=None), _choice(index=1), _choice(finish_reason=""),
         _message(content=None), _message(content=""), _message(content=[{"type": "text", "text": "x"}]),
         _message(refusal="no"), _message(reasoning_content="hm"), _message(audio={"id": "a", "transcript": "x"}),
-        _message(tool_calls=[{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]),
+        _message(tool_calls=[{**CALL, "index": 0}]), _message(tool_calls=[{**CALL, "id": None}]),
+        _message(tool_calls=[{"id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}]),
+        _message(tool_calls=[{**CALL, "function": {"name": "", "arguments": "{}"}}]),
+        _message(content=None, tool_calls=[]),
         _message(function_call={"name": "f", "arguments": "{}"}), _message(executed_tools=[{"type": "search"}]),
         _usage(total_tokens=20), _usage(prompt_tokens=3), _usage(completion_tokens=-1), _usage(cost=0.5),
         _usage(prompt_tokens_details={"cached_tokens": 13}), _usage(prompt_tokens_details={"odd_tokens": 1}),

@@ -61,8 +61,9 @@ _short_sha256 = _own_sha256()
 
 def sha256(data: bytes | memoryview) -> str:
     """`sha256:` and the digest in hexadecimal."""
-    digest = _short_sha256(data) if len(data) <= _SHORT_BYTES else hashlib.sha256(data)
-    return "sha256:" + digest.hexdigest()
+    if len(data) <= _SHORT_BYTES:
+        return "sha256:" + _short_sha256(data).hexdigest()  # type: ignore[no-any-return]
+    return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def prompt_hash(prompt: Any) -> tuple[str | None, int | None]:

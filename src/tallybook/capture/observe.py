@@ -7,9 +7,9 @@ it stands under a guard.
 
 from __future__ import annotations
 
-import time
 from asyncio import CancelledError
 from collections.abc import Mapping
+from time import perf_counter_ns, time_ns
 from typing import Any
 
 import msgspec
@@ -42,13 +42,12 @@ class Observation:
     def __init__(
         self, recorder: Recorder, fmt: Format, asked: Asked, provider: str, base_url: str | None, *, source: str = "sdk"
     ) -> None:
-        self.started_us = time.time_ns() // 1000
+        self.started_us = time_ns() // 1000
         self.recorder = recorder
         self.format = fmt
         self.asked = asked
         self.provider = provider
         self.base_url = base_url
-        self.scope: Scope = current.get()
         self.prompt_told: tuple[str | None, int | None] | None = None
         self.source = source
         self.retries = 0
@@ -57,13 +56,15 @@ class Observation:
         self.response: Any = None
         self.is_stream = asked.is_stream
         self._done = False
-        if self.scope.seen is not None:
-            self.scope.seen.add(1)
-        self.started_ns = time.perf_counter_ns()
+        scope: Scope = current.get()
+        self.scope = scope
+        if scope.seen is not None:
+            scope.seen.add(1)
+        self.started_ns = perf_counter_ns()
 
     def elapsed_us(self) -> int:
         """Microseconds since the call began."""
-        return (time.perf_counter_ns() - self.started_ns) // 1000
+        return (perf_counter_ns() - self.started_ns) // 1000
 
     def hash_prompt(self) -> tuple[str | None, int | None]:
         """Hash and size of the prompt; kept, for the application may change its messages while a stream goes on."""
@@ -79,7 +80,7 @@ class Observation:
 
     def succeed(self, raw: bytes, http_status: int | None = None) -> None:
         """Record a whole response from its raw body."""
-        duration_us = (time.perf_counter_ns() - self.started_ns) // 1000
+        duration_us = (perf_counter_ns() - self.started_ns) // 1000
         quick = self.format.quick
         if quick is not None and not self._done:
             said = quick(raw)

@@ -15,7 +15,7 @@ import msgspec
 from tallybook.capture.bodies import encode, sha256
 from tallybook.capture.recorder import WINDOW_US
 from tallybook.capture.scope import Scope
-from tallybook.model.codec import Line, encode_line, tokens_of
+from tallybook.model.codec import Line, Tool, encode_line, tokens_of
 from tallybook.model.limits import RECORD_BYTES
 from tallybook.providers.base import Parsed, Quick
 
@@ -37,7 +37,7 @@ Form = tuple[str, ...]
 Kept = tuple[Scope, Form | None]
 """A form, and the scope that it is for: while it is held, no other has its identity."""
 
-_BLANKS = 12
+_BLANKS = 13
 _FORMS = 256
 """Forms that are kept. Beyond: all are forgotten and made anew."""
 
@@ -45,11 +45,17 @@ _FORMS = 256
 def form_of(line: Line) -> Form | None:
     """The form of a line; `None` where the line's own texts look like a blank."""
     marked: Any = msgspec.structs.replace(
-        line, timestamp=_TEXT, call_id=_TEXT, duration_ms=_BARE, tokens=_BARE, prompt_hash=_TEXT, response_hash=_TEXT,
-        response_id=_BARE, ttft_ms=_BARE, usage_raw=_BARE, parameters=_BARE, prompt_chars=_BARE, response_chars=_BARE,
+        line, timestamp=_TEXT, call_id=_TEXT, duration_ms=_BARE, tokens=_BARE, prompt_hash=_TEXT, response_hash=_BARE,
+        response_id=_BARE, ttft_ms=_BARE, tool_calls=_BARE, usage_raw=_BARE, parameters=_BARE, prompt_chars=_BARE,
+        response_chars=_BARE,
     )  # fmt: skip
     text = encode_line(marked).decode()
-    for name in ("ttft_ms", "parameters"):  # They are left out where they are empty: the blank takes the key as well.
+    for name in (
+        "ttft_ms",
+        "tool_calls",
+        "parameters",
+        "response_chars",
+    ):  # They are left out where they are empty: the blank takes the key as well.
         text = text.replace(f',"{name}":"{_BARE}"', _TEXT)
     pieces = tuple(text.replace(f'"{_BARE}"', _TEXT).split(_TEXT))
     return pieces if len(pieces) == _BLANKS + 1 else None
@@ -62,11 +68,11 @@ def quick_of(parsed: Parsed) -> Quick | None:
         usage is None
         or not parsed.is_complete
         or parsed.error_type is not None
-        or parsed.text is None
+        or (parsed.text is None and not parsed.tool_calls)
         or parsed.response_id is None
         or parsed.usage_raw is None
         or parsed.cost_nanousd is not None
-        or parsed.tool_calls
+        or any(call.error or call.duration_us is not None for call in parsed.tool_calls)
         or parsed.flags
         or parsed.further
         or usage.requests
@@ -77,6 +83,7 @@ def quick_of(parsed: Parsed) -> Quick | None:
         return Quick(
             encode(parsed.response_id).decode(), parsed.response_model, parsed.service_tier, parsed.finish_reasons,
             parsed.text, tokens_of(usage), encode(parsed.usage_raw).decode(),
+            tuple([Tool(call.name, call.id, server_side=call.server_side) for call in parsed.tool_calls]),
         )  # fmt: skip
     except UnicodeEncodeError:
         return None  # Half of a character pair somewhere: the long way mends it.
@@ -122,20 +129,23 @@ def record(
     kept = recorder.forms.get(_kind(observation, said, http_status))
     if kept is None or kept[1] is None:
         return False
-    head, id_, who, tokens, prompt, answer, response, first, usage, given, size, sizes, tail = kept[1]
+    head, id_, who, tokens, prompt, answer, response, first, uses, usage, given, size, sizes, tail = kept[1]
     digest, prompt_size = observation.prompt_told or observation.hash_prompt()
     if prompt_size is None:
         return False
     past = str(WINDOW_US + past_us)
-    text = said.text
     ttft = "" if ttft_us is None else f',"ttft_ms":{ttft_us / 1000}'
     parameters = f',"parameters":{encode(asked.parameters).decode()}' if asked.parameters else ""
+    text = said.text
+    text_hash, chars = "null", ""
     try:
+        if text is not None:
+            text_hash, chars = f'"{sha256(text.encode())}"', f',"response_chars":{len(text)}'
+        tools = f',"tool_calls":{encode(said.tool_calls).decode()}' if said.tool_calls else ""
         data = (
             f"{head}{moment}{past[1]}.{past[2:]}Z{id_}{recorder.new_id(started_us)}{who}{duration_us / 1000}{tokens}"
-            f"{encode(said.tokens).decode()}{prompt}{digest}{answer}{sha256(text.encode())}{response}"
-            f"{said.response_id}{first}{ttft}{usage}{said.usage_raw}{given}{parameters}{size}{prompt_size}{sizes}"
-            f"{len(text)}{tail}"
+            f"{encode(said.tokens).decode()}{prompt}{digest}{answer}{text_hash}{response}{said.response_id}"
+            f"{first}{ttft}{uses}{tools}{usage}{said.usage_raw}{given}{parameters}{size}{prompt_size}{sizes}{chars}{tail}"
         ).encode()
     except UnicodeEncodeError:
         return False  # As above.

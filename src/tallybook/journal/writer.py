@@ -93,15 +93,21 @@ class Writer:
         is left behind then, so that who tries again does not write it twice.
         """
         with self._lock:
-            is_due = now_us >= self._look_us or self._size >= self._bytes_max
-            if is_due:
-                line = self._looked(line, now_us)
+            if now_us < self._look_us:  # The usual line, by as little code as can be.
+                size = len(line)
+                written = self._os_write(self._fd, line)
+                if written != size:
+                    self._finish(line, written)
+                self._size += size
+                if self._size >= self._bytes_max:
+                    self._look_us = 0
+                return
+            line = self._looked(line, now_us)
             written = self._os_write(self._fd, line)
             if written != len(line):
                 self._finish(line, written)
             self._size += len(line)
-            if is_due:
-                self._settle(line, now_us)
+            self._settle(line, now_us)
 
     def _looked(self, line: bytes, now_us: int) -> bytes:
         """Make sure of the segment: of this day, not full, not removed. Gives the line as it has to be written."""
@@ -120,7 +126,8 @@ class Writer:
                 self._take_back(len(line))
                 raise
         self._needs_newline = False
-        self._look_us = 0 if self._fsync else min(now_us + _CHECK_US, self._day_end_us)
+        is_short = not self._fsync and self._size < self._bytes_max
+        self._look_us = min(now_us + _CHECK_US, self._day_end_us) if is_short else 0
 
     def _finish(self, line: bytes, written: int) -> None:
         """Complete a short write (a full disk, a signal), or take back what was written and raise."""

@@ -396,15 +396,17 @@ def parse_mapping(body: Mapping[str, Any]) -> Parsed:
 def asked(body: Payload, url: str) -> Asked:
     """What a message request asks for. On Vertex and Bedrock the model stands in the URL."""
     parameters = scalars(body, _NAMES)
-    thinking = mapping(body.get("thinking"))
-    if thinking:
+    if "thinking" in body:
+        thinking = mapping(body["thinking"])
         parameters.update(
             {f"thinking_{key}": value for key, value in scalars(thinking, ("type", "budget_tokens")).items()}
         )
-    parameters.update(scalars(mapping(body.get("output_config")), ("effort",)))
-    choice = word(mapping(body.get("tool_choice")).get("type"))
-    if choice is not None:
-        parameters["tool_choice"] = choice
+    if "output_config" in body:
+        parameters.update(scalars(mapping(body["output_config"]), ("effort",)))
+    if "tool_choice" in body:
+        choice = word(mapping(body["tool_choice"]).get("type"))
+        if choice is not None:
+            parameters["tool_choice"] = choice
     messages = body.get("messages")
     system = body.get("system")
     return Asked(

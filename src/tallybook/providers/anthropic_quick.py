@@ -1,4 +1,4 @@
-"""The usual answer of Anthropic's Messages API, by the shortest way: one block of text with its usage.
+"""The usual answer of Anthropic's Messages API, by the shortest way: text, uses of tools, thinking and usage.
 
 Says the same as `anthropic_messages.parse`, or nothing at all: what is of other types, has more members or does not
 add up is left to it. The decoder does the checking, so that little is left to do in Python.
@@ -10,21 +10,29 @@ from typing import Literal
 
 import msgspec
 
-from tallybook.model.codec import Tokens
+from tallybook.model.codec import Tokens, Tool
 from tallybook.providers.base import Quick
 from tallybook.providers.quick import Count, Text, one_line
 
 
-class _Block(msgspec.Struct, gc=False):
-    type: Literal["text"]
+class _Block(msgspec.Struct, gc=False, tag_field="type", tag="text"):
     text: Text
+
+
+class _Use(msgspec.Struct, gc=False, tag_field="type", tag="tool_use"):
+    id: Text
+    name: Text
+
+
+class _Thinking(msgspec.Struct, gc=False, tag_field="type", tag="thinking"):
+    """Its characters count only where a stream broke."""
 
 
 class _Message(msgspec.Struct, gc=False):
     type: Literal["message"]
     id: msgspec.Raw
     model: Text
-    content: tuple[_Block]
+    content: list[_Block | _Use | _Thinking]
     stop_reason: Text
     usage: msgspec.Raw
 
@@ -66,10 +74,21 @@ def quick(raw: bytes) -> Quick | None:
             return None
         written = known
     tier = usage.service_tier or None
+    text: str | None = None
+    tools: tuple[Tool, ...] = ()
+    for block in said.content:
+        if type(block) is _Block:
+            if text is not None:
+                return None
+            text = block.text
+        elif type(block) is _Use:
+            tools += (Tool(block.name, block.id),)
+    if not (text or tools):
+        return None
     if len(identity) < 3 or identity[0] != '"' or (tier is not None and not tier.isalnum()):
         return None
     asked, answered = usage.input_tokens + (read or 0) + (written or 0), usage.output_tokens
     return Quick(
-        identity, said.model, tier, (said.stop_reason,), said.content[0].text,
-        Tokens(asked, answered, asked + answered, read, written_5m, written_1h), one_line(said.usage),
+        identity, said.model, tier, (said.stop_reason,), text,
+        Tokens(asked, answered, asked + answered, read, written_5m, written_1h), one_line(said.usage), tools,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from tallybook.model.call import ToolCall
-from tallybook.model.codec import Tokens
+from tallybook.model.codec import Tokens, Tool
 from tallybook.model.usage import Usage
 
 Payload = Mapping[str, Any]
@@ -74,17 +74,22 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Quick(msgspec.Struct, gc=False):
-    """All that there is of a usual answer: text, and usage with nothing beside tokens. JSON text is on one line."""
+    """All that there is of a usual answer: text, calls of the caller's tools, and usage with nothing beside tokens.
+
+    JSON text is on one line.
+    """
 
     response_id: str
     """JSON text."""
     model: str | None
     service_tier: str | None
     finish_reasons: tuple[str, ...]
-    text: str
+    text: str | None
     tokens: Tokens
     usage_raw: str
     """JSON text."""
+    tool_calls: tuple[Tool, ...] = ()
+    """Without their arguments, which are content."""
 
 
 class Stream(Protocol):

@@ -412,7 +412,7 @@ def model_in(url: str) -> str | None:
 
 def asked(body: Payload, url: str) -> Asked:
     """What a chat request asks for."""
-    parameters = scalars(body, _NAMES)
+    parameters = {} if body.keys().isdisjoint(_NAMES) else scalars(body, _NAMES)
     if "reasoning" in body:
         for key, value in mapping(body.get("reasoning")).items():
             if isinstance(value, (str, int, float, bool)):

@@ -1,4 +1,4 @@
-"""The usual answer of chat completions, by the shortest way: one choice of plain text with OpenAI's own usage.
+"""The usual answer of chat completions, by the shortest way: one choice of text or tool calls, with OpenAI's own usage.
 
 Also the middle of a stream, where events differ in nothing but a piece of text. Says the same as `openai_chat`, or
 nothing at all: what is of other types, has more members or does not add up is left to it. The decoder does the
@@ -8,11 +8,11 @@ checking, so that little is left to do in Python.
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from tallybook.model.codec import Tokens
+from tallybook.model.codec import Tokens, Tool
 from tallybook.providers.base import Quick
 from tallybook.providers.quick import Count, Text, one_line
 
@@ -28,8 +28,25 @@ class _Delta(msgspec.Struct, gc=False):
     executed_tools: None = None
 
 
-class _Message(_Delta, gc=False):
-    tool_calls: Any = None  # type: ignore[assignment,unused-ignore]
+class _Function(msgspec.Struct, gc=False):
+    name: Text
+
+
+class _Call(msgspec.Struct, gc=False):
+    id: Text
+    function: _Function
+    index: None = None
+
+
+class _Message(msgspec.Struct, gc=False):
+    content: str | None = None
+    tool_calls: list[_Call] | None = None
+    function_call: None = None
+    refusal: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+    audio: None = None
+    executed_tools: None = None
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -50,7 +67,9 @@ class _Answer(msgspec.Struct, gc=False):
     timings: None = None
 
 
-class _Inside(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+class Inside(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What the input is made of."""
+
     cached_tokens: Count | None = None
     audio_tokens: Count | None = None
     text_tokens: Count | None = None
@@ -58,7 +77,9 @@ class _Inside(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True)
     cache_write_tokens: Count | None = None
 
 
-class _Outside(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+class Outside(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What the output is made of."""
+
     reasoning_tokens: Count | None = None
     audio_tokens: Count | None = None
     text_tokens: Count | None = None
@@ -71,8 +92,8 @@ class _Usage(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     prompt_tokens: Count
     completion_tokens: Count
     total_tokens: Count
-    prompt_tokens_details: _Inside = _Inside()
-    completion_tokens_details: _Outside = _Outside()
+    prompt_tokens_details: Inside = Inside()
+    completion_tokens_details: Outside = Outside()
 
 
 class _Piece(msgspec.Struct, gc=False):
@@ -103,6 +124,23 @@ _decode = msgspec.json.Decoder(_Answer).decode
 _decode_usage = msgspec.json.Decoder(_Usage).decode
 
 
+def added_up(asked: int, answered: int, total: int, inside: Inside, outside: Outside) -> Tokens | None:
+    """A usage in normal form; `None` for one that does not add up."""
+    read, write, heard, seen = (
+        inside.cached_tokens, inside.cache_write_tokens, inside.audio_tokens, inside.image_tokens
+    )  # fmt: skip
+    thought, spoken, drawn = outside.reasoning_tokens, outside.audio_tokens, outside.image_tokens
+    if total != asked + answered:
+        return None
+    if (read or write or heard or seen) and (
+        (read or 0) + (write or 0) > asked or (heard or 0) + (seen or 0) > asked
+    ):  # fmt: skip
+        return None
+    if (thought or spoken or drawn) and (thought or 0) + (spoken or 0) + (drawn or 0) > answered:
+        return None
+    return Tokens(asked, answered, total, read, write, None, heard, seen, thought, spoken, drawn)
+
+
 def quick(raw: bytes) -> Quick | None:
     """The answer in a whole response's body; `None` where `openai_chat.parse` has to look."""
     try:
@@ -110,30 +148,26 @@ def quick(raw: bytes) -> Quick | None:
         usage = _decode_usage(said.usage)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    asked, answered, total = usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
-    inside, outside = usage.prompt_tokens_details, usage.completion_tokens_details
-    read, write, heard, seen = (
-        inside.cached_tokens, inside.cache_write_tokens, inside.audio_tokens, inside.image_tokens
+    tokens = added_up(
+        usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, usage.prompt_tokens_details,
+        usage.completion_tokens_details,
     )  # fmt: skip
-    thought, spoken, drawn = outside.reasoning_tokens, outside.audio_tokens, outside.image_tokens
     choice = said.choices[0]
-    if (
-        total != asked + answered
-        or (read or 0) + (write or 0) > asked
-        or (heard or 0) + (seen or 0) > asked
-        or (thought or 0) + (spoken or 0) + (drawn or 0) > answered
-        or choice.index
-        or choice.message.tool_calls
-        or "-search" in said.model
-    ):
-        return None
+    text, calls = choice.message.content, choice.message.tool_calls
+    model = said.model
     identity = str(said.id, "utf-8")
-    if len(identity) < 3 or identity[0] != '"':
+    if (
+        tokens is None
+        or choice.index
+        or not (text or calls)
+        or "-search" in model
+        or len(identity) < 3
+        or identity[0] != '"'
+    ):  # fmt: skip
         return None
     return Quick(
-        identity, said.model, said.service_tier or None, (choice.finish_reason,), choice.message.content,
-        Tokens(asked, answered, total, read, write, None, heard, seen, thought, spoken, drawn),
-        one_line(said.usage),
+        identity, model, said.service_tier or None, (choice.finish_reason,), text or None, tokens,
+        one_line(said.usage), tuple([Tool(call.function.name, call.id) for call in calls]) if calls else (),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from tallybook.providers.base import Asked, Format, Further, Parsed, Payload
 from tallybook.providers.failure import failure
 from tallybook.providers.lenient import UNREADABLE, decode
 from tallybook.providers.openai_chat import model_in
+from tallybook.providers.openai_responses_quick import quick
 from tallybook.providers.openai_usage import counted, retention
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream, named_events
@@ -28,6 +29,7 @@ PARAMETERS = (
     "temperature", "top_p", "max_output_tokens", "max_tool_calls", "parallel_tool_calls", "service_tier", "store",
     "truncation", "background", "tool_choice", "top_logprobs", "previous_response_id", "prompt_cache_retention",
 )  # fmt: skip
+_NAMES = frozenset(PARAMETERS)
 
 SERVER_TOOLS = {
     "web_search_call": "web_search",
@@ -375,11 +377,12 @@ def parse(raw: bytes) -> Parsed:
 
 def asked(body: Payload, url: str) -> Asked:
     """What a Responses request asks for; a GET has no body and tells nothing."""
-    parameters = scalars(body, PARAMETERS)
-    for key, value in scalars(mapping(body.get("reasoning")), ("effort", "summary", "mode")).items():
-        parameters[f"reasoning_{key}"] = value
-    text = mapping(body.get("text"))
-    parameters.update(scalars(text, ("verbosity",)))
+    parameters = {} if body.keys().isdisjoint(_NAMES) else scalars(body, _NAMES)
+    if "reasoning" in body:
+        for key, value in scalars(mapping(body["reasoning"]), ("effort", "summary", "mode")).items():
+            parameters[f"reasoning_{key}"] = value
+    if "text" in body:
+        parameters.update(scalars(mapping(body["text"]), ("verbosity",)))
     instructions = body.get("instructions")
     prompt = body.get("input")
     return Asked(
@@ -391,4 +394,4 @@ def asked(body: Payload, url: str) -> Asked:
     )
 
 
-RESPONSES = Format("openai.responses", "chat", asked, parse, ResponseStream)
+RESPONSES = Format("openai.responses", "chat", asked, parse, ResponseStream, quick=quick)

@@ -26,6 +26,10 @@ _ASKS_FOR_USAGE = frozenset({"openai.chat", "openai.completions"})
 _TELLS_UNASKED = frozenset({"mistral"})
 """Hosts that give usage in every stream and know no `stream_options`."""
 
+_PLAIN = frozenset((str, int, float, bool, list, dict, type(None)))
+_UNSAID = frozenset(("Omit", "NotGiven"))
+"""The SDKs' words for a member that is not sent; Anthropic's takes them out later than we look."""
+
 _LARGE_BYTES = 16_384
 """From this size of a request on, its prompt is hashed as it was sent and not encoded a second time."""
 
@@ -51,9 +55,6 @@ def _base_url(client: Any, family: str) -> tuple[str | None, str | None]:
     Kept beside the client's own address object, which is replaced when the address changes.
     """
     address = getattr(client, "_base_url", None)
-    known = client.__dict__.get(_KNOWN)
-    if known is not None and known[0] is address:
-        return known[1]  # type: ignore[no-any-return]
     text = str(address or "")
     provider = detect_provider(None, text)
     kind = type(client).__name__
@@ -66,25 +67,24 @@ def _base_url(client: Any, family: str) -> tuple[str | None, str | None]:
     return found
 
 
-def _body(options: Any) -> Mapping[str, Any]:
-    body = options.json_data
-    if type(body) is not dict:
-        body = body if isinstance(body, Mapping) else {}
-    extra = options.extra_json
-    return {**body, **extra} if extra else body
-
-
 def _begin(client: Any, options: Any, family: str, is_async: bool) -> _Request | None:
     """The observation of a request that is one to a model; `None` for any other."""
-    fmt = match(family, options.method, options.url)
+    method, url, body = options.method, options.url, options.json_data
+    fmt = match(family, method, url)
     if fmt is None:
         return None
     pen = recorder.get()
     if not pen.settings.enabled:
         return None
-    body = _body(options)
-    asked = fmt.asked(body, options.url)
-    provider, host = _base_url(client, family)
+    if type(body) is not dict:
+        body = body if isinstance(body, Mapping) else {}
+    if not _PLAIN.issuperset(map(type, body.values())):
+        body = _said(body)
+    if options.extra_json:
+        body = {**body, **options.extra_json}
+    asked = fmt.asked(body, url)
+    known = client.__dict__.get(_KNOWN)
+    provider, host = known[1] if known is not None and known[0] is client._base_url else _base_url(client, family)
     if provider is None:
         provider = detect_provider(asked.model, None)
         if provider == "unknown" and host is not None:
@@ -94,11 +94,15 @@ def _begin(client: Any, options: Any, family: str, is_async: bool) -> _Request |
     request.has_injected = False
     if is_async:
         request.hash_prompt()  # Other tasks may change the messages while it waits.
-    if options.method.lower() == "get":
+    if method != "post" and method.lower() == "get":
         request.may_repeat = True
     if asked.is_stream and fmt.name in _ASKS_FOR_USAGE and pen.settings.stream_usage == "auto":
         _ask_for_usage(request, options, fmt, asked, body)
     return request
+
+
+def _said(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if type(value).__name__ not in _UNSAID}
 
 
 def _ask_for_usage(request: _Request, options: Any, fmt: Format, asked: Asked, body: Mapping[str, Any]) -> None:
@@ -237,7 +241,9 @@ def _note(mine: _Request, kwargs: Mapping[str, Any]) -> None:
     is_stream = "_content" not in response.__dict__
     content = getattr(response._request, "_content", b"")
     if mine.prompt_told is None and len(content) > _LARGE_BYTES:
-        mine.prompt_told = sent_hash(content, kwargs["options"].json_data, mine.asked.prompt)
+        body = kwargs["options"].json_data
+        if isinstance(body, Mapping):
+            mine.prompt_told = sent_hash(content, _said(body), mine.asked.prompt)
     if is_stream:
         mine.hash_prompt()
         tee.attach(response, mine, is_async=mine.is_async, hide_usage=mine.has_injected)
