@@ -48,6 +48,7 @@ while True:
 class Post(NamedTuple):
     """One request, the same each time that it is sent."""
 
+    path: str
     body: bytes
     headers: dict[str, str]
     items: list[dict[str, Any]]
@@ -95,16 +96,36 @@ class Client(threading.Thread):
             self.wrong = f"{type(error).__name__}: {error}"
 
     def _post(self) -> Post:
-        form = self._random.choice(("single", "single", "keyed", "array", "array", "lines"))
-        count = self._random.randint(1, BATCH_MAX) if form in ("array", "lines") else 1
+        form = self._random.choice(("single", "single", "keyed", "array", "array", "lines", "spans", "spans"))
+        count = self._random.randint(1, BATCH_MAX) if form in ("array", "lines", "spans") else 1
         items = [self._item(form) for _ in range(count)]
-        if form == "lines":
-            return Post(b"\n".join(json.dumps(item).encode() for item in items),
-                        {"content-type": "application/x-ndjson"}, items)  # fmt: skip
         headers = {"content-type": "application/json"}
+        if form == "spans":
+            spans = [self._span(item) for item in items]
+            body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).encode()
+            return Post("/v1/traces", body, headers, items)
+        if form == "lines":
+            body = b"\n".join(json.dumps(item).encode() for item in items)
+            return Post("/api/ai-usage", body, {"content-type": "application/x-ndjson"}, items)
         if form == "keyed":
             headers["idempotency-key"] = f"key-{self._random.getrandbits(64):016x}"
-        return Post(json.dumps(items if form == "array" else items[0]).encode(), headers, items)
+        return Post("/api/ai-usage", json.dumps(items if form == "array" else items[0]).encode(), headers, items)
+
+    def _span(self, item: dict[str, Any]) -> dict[str, Any]:
+        """The same as an OpenTelemetry span."""
+        now_ns = time.time_ns()
+        texts = {
+            "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": item["model"],
+            "session.id": item["session_id"],
+        }  # fmt: skip
+        numbers = {"gen_ai.usage.input_tokens": item["input_tokens"], "gen_ai.usage.output_tokens": 10}
+        told = [{"key": key, "value": {"stringValue": value}} for key, value in texts.items()]
+        told += [{"key": key, "value": {"intValue": str(value)}} for key, value in numbers.items()]
+        return {
+            "traceId": f"{self._random.getrandbits(128):032x}", "spanId": f"{self._random.getrandbits(64):016x}",
+            "name": f"chat {item['model']}", "kind": 3, "attributes": told, "status": {},
+            "startTimeUnixNano": str(now_ns - 300_000_000), "endTimeUnixNano": str(now_ns),
+        }  # fmt: skip
 
     def _item(self, form: str) -> dict[str, Any]:
         item: dict[str, Any] = {
@@ -112,7 +133,7 @@ class Client(threading.Thread):
             "input_tokens": self._random.randint(1, 5000), "output_tokens": 10, "duration_ms": 300,
             "session_id": f"s-{self._random.randrange(SESSIONS)}", "project_id": "killed",
         }  # fmt: skip
-        if form == "keyed":
+        if form in ("keyed", "spans"):
             return item
         now_ms = time.time_ns() // 1_000_000
         kind = self._random.randrange(3)
@@ -131,12 +152,12 @@ class Client(threading.Thread):
             try:
                 connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
                 try:
-                    connection.request("POST", "/api/ai-usage", post.body, post.headers)
+                    connection.request("POST", post.path, post.body, post.headers)
                     answer = connection.getresponse()
                     told = answer.read()
                 finally:
                     connection.close()
-                if answer.status == 201:
+                if answer.status in (200, 201) and b"rejected" not in told:
                     return
                 if answer.status < 500:
                     raise ValueError(f"answered {answer.status}: {told[:300]!r}")

@@ -58,6 +58,8 @@ async def read(request: Request, bytes_max: int = REQUEST_BYTES) -> bytes:
         raise HttpError(400, "cut_off", "the connection ended before the body did") from None
     except Overloaded:
         parts.clear()
+        if share is not None:
+            share.release()  # At once, so that of several that do not fit together the others do.
         await _discard(chunks, request)
         raise
     data = parts[0] if len(parts) == 1 else b"".join(parts)
