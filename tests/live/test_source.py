@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tallybook.journal.writer import Writer
-from tallybook.live.event import Event
+from tallybook.live.event import Event, Fresh, of_run
 from tallybook.live.hub import Hub
 from tallybook.live.source import Source
 from tallybook.model import codec
@@ -121,8 +121,8 @@ def test_what_was_under_way_before_is_known_and_what_has_its_record_is_not_lost(
 
 
 def test_an_import_of_the_past_is_no_news_but_its_runs_are(tmp_path: Path) -> None:
-    def totals(calls: Sequence[Call]) -> list[Run]:
-        return [Run(run_id="r", call_count=len(calls), project="shop")]
+    def totals(calls: Sequence[Call]) -> list[Fresh]:
+        return [of_run(Run(run_id="r", call_count=len(calls), project="shop"), {})] if calls else []
 
     watching = source(tmp_path, totals=totals)
     listener = watching.hub.listen()
@@ -134,7 +134,7 @@ def test_an_import_of_the_past_is_no_news_but_its_runs_are(tmp_path: Path) -> No
 def test_what_fails_beside_the_journal_is_counted_and_told_and_the_feed_goes_on(tmp_path: Path) -> None:
     complaints: list[str] = []
 
-    def locked(calls: Sequence[Call]) -> list[Run]:
+    def locked(calls: Sequence[Call]) -> list[Fresh]:
         raise OSError("state.db is locked")
 
     watching = source(tmp_path, totals=locked, changes=[lambda: 1 / 0], tell=complaints.append)  # type: ignore[list-item,return-value]

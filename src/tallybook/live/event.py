@@ -85,10 +85,10 @@ def of_call(call: Call, data: dict[str, Any]) -> Fresh:
     return Fresh(kind, "call", call.call_id, call, data)
 
 
-def of_run(run: Run) -> Fresh:
+def of_run(run: Run, data: dict[str, Any]) -> Fresh:
     """A run's totals."""
     facts = Call(
         call_id=run.run_id, started_at_us=run.created_at_us, run_id=run.run_id, project=run.project,
         user_id=run.user_id, session_id=run.session_id, agent_name=run.agent_name, tags=run.tags,
     )  # fmt: skip
-    return Fresh("run", "run", run.run_id, facts, msgspec.structs.asdict(run))
+    return Fresh("run", "run", run.run_id, facts, data)

@@ -7,7 +7,7 @@ from time to time, so that they can tell a connection that went away.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from tallybook.live.event import Wanted
 from tallybook.live.hub import Batch, Hub, Listener
@@ -28,7 +28,7 @@ class Feed:
         """As `Hub.listen`, woken in this loop."""
         return self.hub.listen(wanted, after=after, wake=self._ring)
 
-    async def batches(self, listener: Listener) -> AsyncIterator[list[Batch]]:
+    async def batches(self, listener: Listener) -> AsyncGenerator[list[Batch], None]:
         """What comes, an empty list at each heartbeat; ends when the listener was dropped or the feed is closed.
 
         What waited when it was dropped is not given: its last id brings it back. The listener is closed at the end.

@@ -16,10 +16,11 @@ import msgspec
 
 from tallybook.journal.growth import READ_BYTES, Tail
 from tallybook.journal.layout import Kind
-from tallybook.live.event import Fresh, of_call, of_run
+from tallybook.live.event import Fresh, of_call
 from tallybook.live.hub import Hub
+from tallybook.live.replay import ended_at_us
 from tallybook.live.under_way import UnderWay
-from tallybook.model.call import Call, Cost, Run
+from tallybook.model.call import Call, Cost
 from tallybook.store.arriving import Arriving
 
 POLL_S = 0.1
@@ -34,12 +35,13 @@ class Source:
 
     def __init__(
         self, folder: Path, hub: Hub, *, price: Callable[[Call], Cost], show: Callable[[Call], dict[str, Any]],
-        totals: Callable[[Sequence[Call]], Iterable[Run]] | None = None,
+        totals: Callable[[Sequence[Call]], Iterable[Fresh]] | None = None,
         changes: Sequence[Callable[[], Iterable[Fresh]]] = (),
         recorded: Callable[[Sequence[Call]], Iterable[str]] | None = None,
         tell: Callable[[str], None] | None = None,
     ) -> None:  # fmt: skip
-        """`totals` gives the runs that new calls changed; `recorded` says which calls have their record already;
+        """`totals` gets the new calls of each look and tells of runs whose totals changed; `recorded` says which calls
+        have their record already;
         `changes` are asked at each look; `tell` gets what went wrong, one text each."""
         self.hub = hub
         self.under_way = UnderWay()
@@ -88,14 +90,15 @@ class Source:
             self._tell(complaint)
         self.under_way.ended(call.call_id for call in calls)
         live = [call for call in calls if not call.source.startswith(_IMPORT)]
+        live.sort(key=ended_at_us)  # What several writers wrote since the last look is told in the order of its ends.
         self.hub.counters["imported"] += len(calls) - len(live)
         news += [of_call(call, self._show(call)) for call in live]
         if dead and not any(len(piece.data) >= READ_BYTES // 2 for piece in grown):
             lost = self.under_way.lost(dead)
             news += [Fresh("lost", "call", call.call_id, call, shown_started(call)) for call in lost]
-        if calls and self._totals is not None:
+        if self._totals is not None:
             totals, known = self._totals, calls
-            news += [of_run(run) for run in self._guarded("run totals", lambda: list(totals(known))) or ()]
+            news += self._guarded("run totals", lambda: list(totals(known))) or ()
         for change in self._changes:
             news += self._guarded("changes of tasks", lambda change=change: list(change())) or ()  # type: ignore[misc]
         return len(self.hub.publish(news)) if news else 0

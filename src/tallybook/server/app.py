@@ -28,7 +28,7 @@ from tallybook.server.sender import answering
 
 log = logging.getLogger("tallybook.server")
 
-RESOURCES = ("usage_post", "otlp", "journal", "project", "key", "health", "document", "litellm", "helicone")
+RESOURCES = ("usage_post", "otlp", "journal", "live", "project", "key", "health", "document", "litellm", "helicone")
 """Modules of this package with a table `ROUTES`."""
 
 _CORS_HEADERS = (

@@ -26,6 +26,7 @@ from tallybook.model.errors import StorageError
 from tallybook.model.limits import INTAKE_BYTES
 from tallybook.model.question import Filter
 from tallybook.prices.pricer import Pricer
+from tallybook.server.feed import Live
 from tallybook.server.gauge import Gauge
 from tallybook.server.known import Known
 from tallybook.server.received import Received
@@ -99,6 +100,7 @@ class Context:
         self.keys = Keyring()
         self.known_projects = Known()
         self.received = Received()
+        self.live = Live(self)
         self._pricer: tuple[float, Pricer] | None = None
         self.intake = Intake(settings, fsync=fsync)
         self.is_ready = False
@@ -128,6 +130,10 @@ class Context:
     async def read(self, work: Callable[[CallStore], T]) -> T:
         """What `work` gives on a store, on a reader's thread."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._with_store, work)
+
+    def read_now(self, work: Callable[[CallStore], T]) -> T:
+        """The same for a thread that may wait."""
+        return self._readers.submit(self._with_store, work).result()
 
     def _with_store(self, work: Callable[[CallStore], T]) -> T:
         with self.borrowed() as store:
@@ -215,6 +221,7 @@ class Context:
     def close(self) -> bool:
         """Write what was accepted, then release everything; False when something was not durable in time."""
         self.is_stopping = True
+        self.live.close()
         self._spans_thread.shutdown()
         is_whole = self.intake.close()
         self._readers.shutdown()

@@ -120,6 +120,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take nothing new and answer what is under way."""
         self._context.is_stopping = True
+        self._context.live.end()
         await super().shutdown(sockets)
 
 
