@@ -1,6 +1,7 @@
 """What the server takes in: records a second, durable when acknowledged and visible to queries; latency, CPU, memory.
 
     ./dev bench ingest usage [--seconds 5]     single usage logs with keep-alive, then batches of 100
+    ./dev bench ingest otlp                    OpenTelemetry: batches of 512 LLM spans of 6 kB as protobuf
 
 The server runs as `tallybook serve` in a process of its own on one core, the client on another where there is one.
 "Durable" is the acknowledgement (fsync before it); "visible" is asked of the command line's store right afterwards.
@@ -23,6 +24,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median, quantiles
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from spans import Batch
 
 LOG = {
     "operation": "chat", "model": "gpt-4o", "provider": "openai", "input_tokens": 1200, "output_tokens": 300,
@@ -186,7 +191,56 @@ def usage(seconds: float) -> None:
         server.stop()
 
 
-PARTS: dict[str, Callable[[float], None]] = {"usage": usage}
+def otlp(seconds: float) -> None:
+    """Batches of 512 LLM spans, all different, over two connections."""
+    server = Server()
+    batch = Batch()
+    try:
+        print(f"batches of {batch.size} spans, {len(batch.next()) / batch.size:,.0f} bytes a span")
+        sent = _spans(server, batch, 0.5)[0] * batch.size
+        for _ in range(3):
+            cpu, begun = server.cpu_s(), time.perf_counter()
+            count, took = _spans(server, batch, seconds / 3)
+            wall = time.perf_counter() - begun
+            report("spans, 2 connections", server, took, batch.size, wall, server.cpu_s() - cpu, "target 20,000/s")
+            sent += count * batch.size
+        begun = time.perf_counter()
+        seen = server.count()
+        print(f"acknowledged {sent:,}, visible at once {seen:,} (asked in {time.perf_counter() - begun:.2f} s)")
+        if seen != sent:
+            raise SystemExit("what was acknowledged is not what is seen")
+    finally:
+        server.stop()
+
+
+def _spans(server: Server, batch: Batch, seconds: float) -> tuple[int, list[float]]:
+    """Send fresh batches over two connections by turns; how many, and the seconds that each took."""
+    took: list[float] = []
+    lines = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(2)]
+    began = [0.0, 0.0]
+    end = time.perf_counter() + seconds
+    turn = 0
+    while time.perf_counter() < end or any(began):
+        place = turn % 2
+        turn += 1
+        if began[place]:
+            got = b""
+            while not _is_whole(got):
+                got += lines[place].recv(65_536)
+            if not got.startswith(b"HTTP/1.1 200"):
+                raise SystemExit(f"unexpected answer: {got[:300]!r}")
+            took.append(time.perf_counter() - began[place])
+            began[place] = 0.0
+        if time.perf_counter() < end:
+            body = batch.next()
+            began[place] = time.perf_counter()
+            lines[place].sendall(request("/v1/traces", body, "application/x-protobuf"))
+    for one in lines:
+        one.close()
+    return len(took), took
+
+
+PARTS: dict[str, Callable[[float], None]] = {"usage": usage, "otlp": otlp}
 
 
 def main() -> None:

@@ -132,6 +132,19 @@ def test_the_sdks_span_of_another_trace_is_the_same_call_by_its_response_id(stor
     assert totals(store) == ONCE
 
 
+def test_a_streams_spans_that_are_not_each_others_parents_are_paired_one_to_one():
+    """Two requests at once with the same tokens: two calls, though four spans tell of them."""
+    spans = []
+    for number in (1, 2):
+        spans.append(made.span(OUTER, number=number, trace=bytes((number,)) * 16, lasts_ns=3_000_000_000))
+        spans.append(made.span(INNER | {"gen_ai.response.id": f"msg_{number}"}, number=number + 10,
+                               trace=bytes((number + 10,)) * 16, scope="com.anthropic.sdk.python"))  # fmt: skip
+    store = MemoryStore()
+    Process(store).take(*spans)
+    assert totals(store) == (2, 2334, 10)
+    assert {call.session_id for call in store.calls()} == {"s"}
+
+
 def test_what_the_sdk_alone_tells_goes_to_the_call():
     store = MemoryStore()
     Process(store).take(outer(), inner())

@@ -15,11 +15,13 @@ from tallybook.cli.view import examples, folder_option
     epilog=examples(
         "tallybook serve",
         "tallybook serve --port 8080 --open",
+        "tallybook serve --grpc-port 4317",
         "tallybook serve --host 0.0.0.0 --allow-origin https://app.example.com",
     )
 )
 @click.option("--host", "address", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen.")
 @click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True, help="0 takes a free one.")
+@click.option("--grpc-port", type=click.IntRange(0, 65535), help="Take OpenTelemetry over gRPC there; 4317 is its own.")
 @click.option("--open", "is_opening", is_flag=True, help="Open the page in a browser.")
 @click.option("--insecure", is_flag=True, help="Ask for no key though other machines can reach the server.")
 @click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="A further name that the server answers to.")
@@ -32,6 +34,7 @@ def serve(
     host: Host,
     address: str,
     port: int,
+    grpc_port: int | None,
     is_opening: bool,
     insecure: bool,
     hosts: tuple[str, ...],
@@ -78,7 +81,7 @@ def serve(
 
             webbrowser.open(url)
 
-    code = run(settings, serving, on_ready=tell)
+    code = run(settings, serving, on_ready=tell, grpc_port=grpc_port)
     if code == 1:
         host.remark("Some accepted records could not be written before the end.")
     if code:

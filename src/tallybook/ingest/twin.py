@@ -177,6 +177,7 @@ def _within(seen: Sequence[Seen], renamed: dict[str, str]) -> tuple[list[Seen], 
         outer = places.get(one.parent_tail) if one.parent_tail is not None else None
         if outer is not None and outer != place and outer not in inner_of and twin.are_one(seen[outer].call, one.call):
             inner_of[outer] = place
+    _beside(seen, inner_of)
     for outer, first in inner_of.items():
         place, steps_up = first, 0
         while place in inner_of and steps_up < len(seen):
@@ -191,6 +192,32 @@ def _within(seen: Sequence[Seen], renamed: dict[str, str]) -> tuple[list[Seen], 
             call=twin.filled(inner.call, twin.known_of(found.call)), outer_tails=(*inner.outer_tails, found.tail)
         )
     return _by_response(list(kept.values()), renamed), steps
+
+
+_SLACK_US = 20_000
+"""Two clocks of one request, read by two libraries, differ by less."""
+
+
+def _beside(seen: Sequence[Seen], inner_of: dict[int, int]) -> None:
+    """Pair spans without a response id with the SDK's own that are not their children: in a stream's manager the outer
+    span is not the current one when the request goes out. Each takes one that lies within it and agrees with it.
+    """
+    free = [place for place, one in enumerate(seen) if one.is_sdks and place not in inner_of.values()]
+    if not free:
+        return
+    for place, one in enumerate(seen):
+        if one.call.response_id is not None or one.is_sdks or place in inner_of or one.call.usage.total_tokens is None:
+            continue
+        for other in free:
+            if _lies_within(seen[other].call, one.call) and twin.are_one(one.call, seen[other].call):
+                inner_of[place] = other
+                free.remove(other)
+                break
+
+
+def _lies_within(inner: Call, outer: Call) -> bool:
+    begin, end = outer.started_at_us - _SLACK_US, outer.started_at_us + (outer.duration_us or 0) + _SLACK_US
+    return begin <= inner.started_at_us and inner.started_at_us + (inner.duration_us or 0) <= end
 
 
 def _by_response(seen: list[Seen], renamed: dict[str, str]) -> list[Seen]:

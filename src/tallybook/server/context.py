@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from tallybook.access.key import Keyring
@@ -70,6 +71,13 @@ class Serving:
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
         return self.host.startswith(_LOOPBACK)
+
+
+def _unwritten(folder: Path, error: BaseException) -> StorageError:
+    return StorageError(
+        f"{folder}: the records could not be written: {error}",
+        hint="free some space or mend the folder; what was not acknowledged may be sent again",
+    )
 
 
 class _Ledger:
@@ -196,6 +204,19 @@ class Context:
         """The same for lines of the journal."""
         await self._written(lambda done: self.intake.submit_lines(lines, done))
 
+    def record_lines_now(self, lines: Lines) -> None:
+        """The same for a thread that may wait."""
+        durable: Future[None] = Future()
+
+        def settle(error: BaseException | None) -> None:
+            if error is None:
+                durable.set_result(None)
+            else:
+                durable.set_exception(_unwritten(self.settings.folder, error))
+
+        self.intake.submit_lines(lines, settle)
+        durable.result()
+
     async def _written(self, submit: Callable[[Callable[[BaseException | None], None]], None]) -> None:
         loop = asyncio.get_running_loop()
         durable: asyncio.Future[None] = loop.create_future()
@@ -207,10 +228,7 @@ class Context:
                 durable.set_result(None)
             else:
                 self.alerts.note("disk", f"{self.settings.folder}: {error}", self.now_us())
-                durable.set_exception(
-                    StorageError(f"{self.settings.folder}: the records could not be written: {error}",
-                                 hint="free some space or mend the folder; what was not acknowledged may be sent again")
-                )  # fmt: skip
+                durable.set_exception(_unwritten(self.settings.folder, error))
 
         def tell(error: BaseException | None) -> None:
             loop.call_soon_threadsafe(settle, error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -46,9 +46,8 @@ def identity_of(request: Request) -> Identity:
     return identity
 
 
-def sent_keys(request: Request) -> Iterator[str]:
-    """Texts of a request that may be a key, the likeliest first."""
-    headers = request.headers
+def sent_keys(headers: Mapping[str, str]) -> Iterator[str]:
+    """Texts of a request's headers that may be a key, the likeliest first."""
     for name in ("authorization", "helicone-auth"):
         scheme, _, rest = headers.get(name, "").partition(" ")
         rest = rest.strip()
@@ -77,7 +76,12 @@ async def identify(request: Request, context: Context) -> Identity:
     now_us = context.now_us()
     if context.keys.is_stale(now_us):
         await context.state(lambda state: context.keys.refresh(state, now_us))
-    for text in sent_keys(request):
+    return told(request.headers, context, now_us)
+
+
+def told(headers: Mapping[str, str], context: Context, now_us: int) -> Identity:
+    """Who sends such headers, as far as the keys are known now. Raises HttpError 401 as `identify`."""
+    for text in sent_keys(headers):
         key = context.keys.find(text, now_us)
         if key is None:
             continue

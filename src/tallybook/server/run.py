@@ -22,6 +22,7 @@ from tallybook.model.errors import SettingError
 from tallybook.server.alarm import Alarm
 from tallybook.server.app import build
 from tallybook.server.context import Context, Serving
+from tallybook.server.grpc import GrpcServer
 from tallybook.server.tally import listener
 from tallybook.server.upkeep import Upkeep
 from tallybook.server.wire import SWEEP_S, Wire, sweep
@@ -132,15 +133,20 @@ def _more_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def serve(settings: Settings, serving: Serving, *, on_ready: Callable[[], None] = lambda: None) -> int:
-    """Serve until a signal. Gives the exit code: 0 after a stop that lost nothing, 1 when something accepted was not
-    durable in time, 130 when a second Ctrl-C cut the stop short.
+def serve(
+    settings: Settings, serving: Serving, *, on_ready: Callable[[], None] = lambda: None, grpc_port: int | None = None
+) -> int:
+    """Serve until a signal, on `grpc_port` OpenTelemetry over gRPC too.
+
+    Gives the exit code: 0 after a stop that lost nothing, 1 when something accepted was not durable in time, 130 when a
+    second Ctrl-C cut the stop short.
 
     Raises SettingError, StorageError.
     """
     _more_descriptors()
     one = bound(serving)
     context = Context(settings, serving)
+    beside = None if grpc_port is None else GrpcServer(context, grpc_port)
     upkeep = Upkeep(context)
     upkeep.listeners.append(listener(context))
     alarm = Alarm(context, serving.url)
@@ -151,6 +157,8 @@ def serve(settings: Settings, serving: Serving, *, on_ready: Callable[[], None] 
         server.run(sockets=[one])
     finally:
         upkeep.stop()
+        if beside is not None:
+            beside.stop()
         is_whole = context.close()
         alarm.stop()
         one.close()

@@ -59,15 +59,15 @@ def heard(content: dict[str, Any]) -> Heard:
         return _NOTHING
     prompt = _bytes_of(content, PROMPTS, _PROMPT_PARTS)
     response = _bytes_of(content, RESPONSES, _RESPONSE_PARTS)
-    if prompt is not None and _SYSTEM in content:
-        prompt = raw(content[_SYSTEM]) + b"\n" + prompt
-    return Heard(
-        None if prompt is None else "sha256:" + hashlib.sha256(prompt).hexdigest(),
-        None if response is None else "sha256:" + hashlib.sha256(response).hexdigest(),
-        tool_calls(content),
-    )
+    told = None
+    if prompt is not None:
+        digest = _sha256(raw(content[_SYSTEM]) + b"\n") if _SYSTEM in content else _sha256()
+        digest.update(prompt)
+        told = "sha256:" + digest.hexdigest()
+    return Heard(told, None if response is None else "sha256:" + _sha256(response).hexdigest(), tool_calls(content))
 
 
+_sha256 = hashlib.sha256
 _NOTHING = Heard(None, None, ())
 
 

@@ -32,6 +32,10 @@ _ENVIRONMENT = ("deployment.environment.name", "deployment.environment")
 _UNNAMED_SERVICE = "unknown_service"
 
 
+SDK_SCOPES = ("com.anthropic.sdk.",)
+"""Scopes of SDKs that instrument themselves."""
+
+
 class Seen(NamedTuple):
     """A call with the span it is of, and its parent's."""
 
@@ -40,6 +44,8 @@ class Seen(NamedTuple):
     parent_tail: str | None
     outer_tails: tuple[str, ...] = ()
     """Spans around it that are of the same request."""
+    is_sdks: bool = False
+    """The SDK's own span, which every request of it has."""
 
 
 class Meaning(NamedTuple):
@@ -164,7 +170,7 @@ def _put(
     if span.events:
         content = message.with_events(content, span.events)
     call = build.call_of(told, span, tail, message.heard(content), run_id, parent_id, project)
-    meaning.calls.append(Seen(call, tail, parent_tail))
+    meaning.calls.append(Seen(call, tail, parent_tail, is_sdks=span.scope.name.startswith(SDK_SCOPES)))
     if with_content and content:
         prompt, response = message.prompt_of(content), message.response_of(content)
         if prompt is not None or response is not None:

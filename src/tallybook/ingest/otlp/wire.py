@@ -13,7 +13,7 @@ from struct import Struct
 from struct import error as struct_error
 from typing import Any
 
-from tallybook.ingest.otlp.key import CONTENT, KEYS, PLAIN, SKIP, USAGE
+from tallybook.ingest.otlp.key import CONTENT, KEYS, SKIP
 from tallybook.ingest.otlp.record import Event, Log, Resource, Scope, Span
 from tallybook.model.errors import InputError
 
@@ -235,64 +235,66 @@ def _span(buf: bytes, p: int, end: int, resource: Resource, scope: Scope) -> Spa
     usage: dict[str, Any] = {}
     content: dict[str, Any] = {}
     span = Span(resource, scope, b"", b"", b"", "", 0, 0, 0, attributes, usage, content, [])
+    places: tuple[dict[str, Any], ...] = ({}, attributes, usage, content)  # By kind; what is passed over comes first.
     alike = _alike.get
     while p < end:
         tag = buf[p]
-        p += 1
-        if tag == 0x39:
-            span.start_ns = _u64(buf, p)[0]
-            p += 8
+        if tag != 0x4A:
+            p = _span_field(buf, p, end, span)
             continue
-        if tag == 0x41:
-            span.end_ns = _u64(buf, p)[0]
-            p += 8
-            continue
-        if tag & 7 != 2 or tag > 127:
-            if tag == 0x30:
-                span.kind, p = _varint(buf, p)
-                continue
-            if tag == 0x09:
-                raise InputError(_LOGS_AS_SPANS, hint="send logs to /v1/logs", field="resource_spans")
-            tag, p = _varint(buf, p - 1)
-            p = _skip(buf, p, tag & 7)
-            continue
-        size = buf[p]
-        p += 1
-        if size > 127:
-            more = buf[p]
-            if more < 128:
-                size = size & 127 | more << 7
-                p += 1
-            else:
+        size = buf[p + 1]
+        p += 2
+        if size <= _ALIKE_BYTES:  # Nearly every attribute, and most of them seen before.
+            stop = p + size
+            raw = buf[p:stop]
+            kind, key, value = alike(raw) or _learnt(raw)
+        else:
+            if size > 127:
                 size, p = _varint(buf, p - 1)
-        stop = p + size
-        if stop > end:
-            raise _Malformed("a field reaches beyond its span")
-        if tag == 0x4A:
-            if size <= _ALIKE_BYTES:
-                kind, key, value = alike(buf[p:stop]) or _learnt(buf[p:stop])
-            else:
-                kind, key, value = _attribute(buf, p, stop)
-            if kind == PLAIN:
-                attributes[key] = value
-            elif kind == USAGE:
-                usage[key] = value
-            elif kind == CONTENT:
-                content[key] = value
-        elif tag == 0x0A:
-            span.trace_id = buf[p:stop]
-        elif tag == 0x12:
-            span.span_id = buf[p:stop]
-        elif tag == 0x22:
-            span.parent_id = buf[p:stop]
-        elif tag == 0x2A:
-            span.name = _text(buf[p:stop])
-        elif tag == 0x5A:
-            span.events.append(_event(buf, p, stop))
-        elif tag == 0x7A:
-            _status(buf, p, stop, span)
+            stop = p + size
+            if stop > end:
+                raise _Malformed("an attribute reaches beyond its span")
+            kind, key, value = _attribute(buf, p, stop)
+        places[kind][key] = value
         p = stop
+    if p != end:
+        raise _Malformed("a field reaches beyond its span")
     return span
+
+
+def _span_field(buf: bytes, p: int, end: int, span: Span) -> int:
+    """Take a field of a span that is no attribute; where it ends."""
+    tag, p = _varint(buf, p)
+    if tag == 0x39:
+        span.start_ns = _u64(buf, p)[0]
+        return p + 8
+    if tag == 0x41:
+        span.end_ns = _u64(buf, p)[0]
+        return p + 8
+    if tag == 0x30:
+        span.kind, p = _varint(buf, p)
+        return p
+    if tag & 7 != 2:
+        if tag == 0x09:
+            raise InputError(_LOGS_AS_SPANS, hint="send logs to /v1/logs", field="resource_spans")
+        return _skip(buf, p, tag & 7)
+    size, p = _varint(buf, p)
+    stop = p + size
+    if stop > end:
+        raise _Malformed("a field reaches beyond its span")
+    if tag == 0x0A:
+        span.trace_id = buf[p:stop]
+    elif tag == 0x12:
+        span.span_id = buf[p:stop]
+    elif tag == 0x22:
+        span.parent_id = buf[p:stop]
+    elif tag == 0x2A:
+        span.name = _text(buf[p:stop])
+    elif tag == 0x5A:
+        span.events.append(_event(buf, p, stop))
+    elif tag == 0x7A:
+        _status(buf, p, stop, span)
+    return stop
 
 
 _LOGS_AS_SPANS = "these are log records, not spans"
