@@ -18,7 +18,9 @@ from tallybook.journal.writer import Writer
 from tallybook.model import codec
 from tallybook.model.call import Call
 from tallybook.model.ids import uuid7
+from tallybook.model.run import Task
 from tallybook.server.upkeep import Upkeep
+from tallybook.store.sqlite.state import SqliteState
 
 
 class Event(NamedTuple):
@@ -223,3 +225,20 @@ def test_a_stop_ends_listeners_at_once(start: Start, tmp_path: Path) -> None:
         loop._loop.call_soon_threadsafe(server.context.live.end)
         with pytest.raises(EOFError):
             feed.next()
+
+
+def test_tasks_of_any_process_are_told_with_their_text(server: Running) -> None:
+    folder = server.context.settings.folder
+    with stream(server, "?run=r1") as feed:
+        time.sleep(0.3)  # The first look finds where the changes stand.
+        state = SqliteState(folder / "state.db")  # As another process has it.
+        try:
+            now = server.context.now_us()
+            state.create_task(Task(task_id="t1", run_id="r1", call_id="c", status="running", created_at_us=now))
+            assert (event := feed.next()).name == "started" and event.data["id"] == "t1"
+            state.change_task("t1", {"status": "streaming", "response_text": "Hel"})
+            assert (event := feed.next()).name == "progress" and event.data["response_text"] == "Hel"
+            state.change_task("t1", {"status": "completed", "response_text": "Hello"})
+            assert (event := feed.next()).name == "completed" and event.data["about"] == "task"
+        finally:
+            state.close()

@@ -13,6 +13,7 @@ from tallybook.live.feed import Feed
 from tallybook.live.hub import Hub
 from tallybook.live.replay import Replayed, replay
 from tallybook.live.source import Source
+from tallybook.live.tasks import Tasks
 from tallybook.live.totals import Totals
 from tallybook.model.call import Call, Cost, Run
 from tallybook.prices.pricer import Pricer
@@ -65,7 +66,8 @@ class Live:
     def _source(self, hub: Hub) -> Source:
         return Source(
             self._context.settings.folder, hub, price=self._price, show=plain_call,
-            totals=Totals(self._runs, _shown_run, time.monotonic), recorded=self._recorded, tell=_told,
+            totals=Totals(self._runs, plain, time.monotonic), changes=(self._tasks(),), recorded=self._recorded,
+            tell=_told,
         )  # fmt: skip
 
     def _measure(self, hub: Hub) -> None:
@@ -85,6 +87,14 @@ class Live:
 
     def _runs(self, ids: list[str]) -> Iterable[Run | None]:
         return self._context.state_now(lambda state: [state.run(run_id) for run_id in ids])
+
+    def _tasks(self) -> Tasks:
+        ask = self._context.state_now
+        return Tasks(
+            lambda: ask(lambda state: state.last_change()),
+            lambda after: ask(lambda state: state.changed_tasks(after)),
+            plain,
+        )
 
     def _recorded(self, calls: Sequence[Call]) -> set[str]:
         return self._context.read_now(lambda store: recorded(store, calls))
@@ -109,11 +119,6 @@ class Live:
         """End all listeners: the server stops."""
         if self._feed is not None:
             self._feed.close()
-
-
-def _shown_run(run: Run) -> dict[str, object]:
-    shown: dict[str, object] = plain(run)
-    return shown
 
 
 def _told(text: str) -> None:
