@@ -35,8 +35,8 @@ class Observation:
     """A call under way. Exactly one of the finishing methods takes effect; later ones do nothing."""
 
     __slots__ = (
-        "_done", "asked", "base_url", "format", "is_batch", "is_stream", "may_repeat", "prompt_told", "provider",
-        "recorder", "response", "retries", "scope", "source", "started_ns", "started_us",
+        "_done", "asked", "base_url", "call_id", "format", "is_batch", "is_stream", "may_repeat", "prompt_told",
+        "provider", "recorder", "response", "retries", "scope", "source", "started_ns", "started_us",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +56,7 @@ class Observation:
         self.response: Any = None
         self.is_stream = asked.is_stream
         self._done = False
+        self.call_id: str | None = None
         scope: Scope = current.get()
         self.scope = scope
         if scope.seen is not None:
@@ -120,6 +121,8 @@ class Observation:
             self._done = True
             if self.scope.seen is not None:
                 self.scope.seen.add(-1)
+            if self.call_id is not None and self.recorder.begun is not None:
+                self.recorder.begun.withdraw(self)
 
     def response_bytes(self) -> bytes | None:
         """Body of a response that had been read when the SDK failed; `None` where there is none."""
@@ -194,7 +197,7 @@ class Observation:
             flags += ("field_cut",)
         flags += self.asked.facts
         return Line(
-            VERSION, time_of(self.started_us), recorder.new_id(self.started_us), scope.agent_name,
+            VERSION, time_of(self.started_us), self.call_id or recorder.new_id(self.started_us), scope.agent_name,
             self.format.operation, self.asked.model, scope.session_id, scope.user_id or settings.user_id, None,
             tokens_of(usage), None if parsed.cost_nanousd is None else parsed.cost_nanousd / 1e9, status == "ok",
             prompt_digest, None if text is None else sha256(text.encode("utf-8", "surrogatepass")),

@@ -143,7 +143,8 @@ def record(
             text_hash, chars = f'"{sha256(text.encode())}"', f',"response_chars":{len(text)}'
         tools = f',"tool_calls":{encode(said.tool_calls).decode()}' if said.tool_calls else ""
         data = (
-            f"{head}{moment}{past[1]}.{past[2:]}Z{id_}{recorder.new_id(started_us)}{who}{duration_us / 1000}{tokens}"
+            f"{head}{moment}{past[1]}.{past[2:]}Z{id_}{observation.call_id or recorder.new_id(started_us)}"
+            f"{who}{duration_us / 1000}{tokens}"
             f"{encode(said.tokens).decode()}{prompt}{digest}{answer}{text_hash}{response}{said.response_id}"
             f"{first}{ttft}{uses}{tools}{usage}{said.usage_raw}{given}{parameters}{size}{prompt_size}{sizes}{chars}{tail}"
         ).encode()

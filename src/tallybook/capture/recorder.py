@@ -21,6 +21,7 @@ import msgspec
 
 from tallybook import config
 from tallybook.capture import guard, unfinished
+from tallybook.capture.begun import Begun
 from tallybook.capture.bodies import BodyWriter
 from tallybook.capture.place import Place
 from tallybook.capture.redact import Redactor
@@ -64,13 +65,14 @@ class Recorder:
         self.window: tuple[int, str] = (0, "")
         """See `look`."""
         self._branch: str | None = None
+        self.begun = Begun(self) if settings.started else None
 
     def _writer(self, kind: Kind) -> Writer:
         writer = self._writers.get(kind)
         if writer is None:
             writer = self._writers[kind] = Writer(
                 self.settings.folder, kind, segment_bytes_max=SEGMENT_BYTES,
-                fsync=self.settings.fsync == "always", disk=self._disk,
+                fsync=self.settings.fsync == "always", disk=self._disk, adopts=kind != "started",
             )  # fmt: skip
         return writer
 
@@ -129,6 +131,13 @@ class Recorder:
         except UnicodeEncodeError:
             data = encode_step(_mended(step))
         self._append(self._writer("steps"), data)
+
+    def started(self, line: bytes) -> None:
+        """Tell that a call began. Where the disk refuses, live views do without."""
+        try:
+            self._writer("started").append(line, time.time_ns() // 1000)
+        except OSError as error:
+            guard.failed("disk", error)
 
     def _append_body(self, kind: str, line: bytes) -> None:
         self._append(self._writer(kind), line)  # type: ignore[arg-type]
@@ -202,6 +211,7 @@ class Recorder:
         self._waiting_bytes = 0
         self._tails.clear()
         self.bodies.forked()
+        self.begun = None if self.begun is None else Begun(self)
         for writer in self._writers.values():
             writer.forked()
 

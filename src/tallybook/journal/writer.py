@@ -65,17 +65,20 @@ class Writer:
     """One process's writer of one kind of lines. Safe for threads; forget it after a fork (`forked`)."""
 
     __slots__ = (
-        "_bytes_max", "_day_end_us", "_disk", "_fd", "_folder", "_fsync", "_kind", "_lock", "_look_us",
+        "_adopts", "_bytes_max", "_day_end_us", "_disk", "_fd", "_folder", "_fsync", "_kind", "_lock", "_look_us",
         "_needs_newline", "_os_write", "_size",
     )  # fmt: skip
 
     def __init__(
-        self, folder: Path, kind: Kind, *, segment_bytes_max: int, fsync: bool = False, disk: Disk | None = None
-    ) -> None:
+        self, folder: Path, kind: Kind, *, segment_bytes_max: int, fsync: bool = False, disk: Disk | None = None,
+        adopts: bool = True,
+    ) -> None:  # fmt: skip
+        """Without `adopts` every process has segments of its own: their locks tell whether it lives."""
         self._folder = folder
         self._kind = kind
         self._bytes_max = segment_bytes_max
         self._fsync = fsync
+        self._adopts = adopts
         self._disk: Disk = disk or RealDisk()
         self._os_write = self._disk.write
         self._lock = threading.RLock()
@@ -158,7 +161,8 @@ class Writer:
         if not place.is_dir():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             place.mkdir(mode=0o700, exist_ok=True)
-        self._fd = self._adopt(place) if (place / f"{self._kind}.jsonl").exists() else -1
+        adopts = self._adopts and (place / f"{self._kind}.jsonl").exists()
+        self._fd = self._adopt(place) if adopts else -1
         if self._fd < 0:
             self._fd = self._create(place)
         self._size = os.fstat(self._fd).st_size

@@ -42,6 +42,8 @@ def _begin(client: Any, method: str, path: str, body: Any) -> Observation | None
     observation = Observation(pen, fmt, asked, provider, None if usual else host)
     observation.may_repeat = method.lower() == "get"
     observation.hash_prompt()
+    if pen.begun is not None:
+        pen.begun.tell(observation)
     return observation
 
 

@@ -98,6 +98,8 @@ def _begin(client: Any, options: Any, family: str, is_async: bool) -> _Request |
         request.may_repeat = True
     if asked.is_stream and fmt.name in _ASKS_FOR_USAGE and pen.settings.stream_usage == "auto":
         _ask_for_usage(request, options, fmt, asked, body)
+    if pen.begun is not None:
+        pen.begun.tell(request)
     return request
 
 
