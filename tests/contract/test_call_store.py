@@ -319,6 +319,22 @@ class TestCallStore:
         assert [call.call_id for call in store.calls(oldest_first=True)] == ["a", "d"]
         assert store.ask(Question(measures=("calls", "input_tokens"))).rows == [(2, 10)]
 
+    def test_of_two_records_of_one_id_the_one_with_the_providers_id_stays(self, make):
+        first = Call(
+            call_id="a",
+            started_at_us=START_US,
+            provider="openai",
+            model="m",
+            usage=Usage(input_tokens=5),
+            source="otlp",
+        )
+        second = msgspec.structs.replace(first, response_id="r1", started_at_us=START_US + 5)
+        again = msgspec.structs.replace(second, call_id="b", source="gateway")
+        for order in ([first, second, again], [again, second, first]):
+            store = make(order)
+            assert [call.response_id for call in store.calls()] == ["r1"]
+            assert store.ask(Question(measures=("calls", "input_tokens"))).rows == [(1, 5)]
+
     def test_an_empty_folder_answers_with_nothing(self, make):
         store = make()
         assert store.ask(Question(measures=("calls", "cost_nanousd"))).rows == [(0, None)]

@@ -7,6 +7,7 @@ import itertools
 import pytest
 from tests.ingest.otlp import made
 
+from tallybook.ingest.seal import seal
 from tallybook.ingest.telemetry import traces
 from tallybook.ingest.twin import Twins
 from tallybook.model.question import Question
@@ -85,6 +86,21 @@ def test_an_outer_and_an_inner_span_are_one_call(store, order, is_restarted, att
     (call,) = store.calls()
     assert (call.session_id, call.user_id) == ("s", "u")  # The outer one's.
     assert call.response_id == attributes.get("gen_ai.response.id")
+
+
+@pytest.mark.parametrize("order", ["outer first", "inner first"])
+def test_a_span_whose_twin_is_sealed_already_is_the_same_call(tmp_path, order):
+    spans = [outer(), inner()]
+    for one in spans if order == "outer first" else spans[::-1]:
+        store = LakeStore(tmp_path)
+        Process(store).take(one)
+        store.close()
+        seal(tmp_path, None)
+    store = LakeStore(tmp_path)
+    (call,) = store.calls()
+    assert (call.session_id, call.response_id, call.usage.cache_write_1h_tokens) == ("s", "msg_1", 32)
+    assert totals(store) == ONCE
+    store.close()
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))

@@ -186,10 +186,11 @@ def _named(buf: bytes, p: int, end: int) -> tuple[bytes, int]:
 
 
 _PASSED_OVER: tuple[int, str, Any] = (SKIP, "", None)
-_ALIKE_BYTES = 72
+_ALIKE_BYTES = 60
 _ALIKE_MAX = 16_384
 """Attributes of up to this size are remembered as they were read, so many of them: most spans of an application share
-nearly all of theirs (model, provider, tier, host). Beyond: forgotten all at once, which costs less than choosing."""
+nearly all of theirs (model, provider, tier, host); ids of responses are longer. Beyond: forgotten all at once, which
+costs less than choosing."""
 _alike: dict[bytes, tuple[int, str, Any]] = {}
 
 
