@@ -8,6 +8,7 @@ from tallybook.version import __version__
 
 TYPE_CHECKING = False  # As typing's, whose import would cost five times what this package does.
 if TYPE_CHECKING:
+    from tallybook import runs
     from tallybook.capture.control import configure, flush
     from tallybook.capture.instrument import instrument, is_instrumented, uninstrument
     from tallybook.capture.recorder import Companion
@@ -56,6 +57,7 @@ __all__ = [  # noqa: RUF022  (in the order of `sorted`, as a test holds)
     "list_models",
     "query_by_date_range",
     "run",
+    "runs",
     "step",
     "store_telemetry",
     "tag",
@@ -67,11 +69,13 @@ __all__ = [  # noqa: RUF022  (in the order of `sorted`, as a test holds)
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module  # here, so that importing the package loads nothing
+
+    if name == "runs":
+        return import_module("tallybook.runs")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'tallybook' has no attribute {name!r}")
-    from importlib import import_module  # here, so that importing the package loads nothing
-
     value: object = getattr(import_module(f"tallybook.{home}"), name)
     if home.startswith("capture."):
         # Capture knows no network: what ships its records is put beside it here.

@@ -7,7 +7,7 @@ import tallybook.testing
 
 FACE = [
     "LocalStorage", "MODEL_REGISTRY", "__version__", "agent", "configure", "estimate_tokens", "flush", "get_model_info",
-    "get_today_stats", "instrument", "is_instrumented", "list_models", "query_by_date_range", "run", "step",
+    "get_today_stats", "instrument", "is_instrumented", "list_models", "query_by_date_range", "run", "runs", "step",
     "store_telemetry", "tag", "tool", "track", "truncate_to_tokens", "uninstrument",
 ]  # fmt: skip
 TESTING = [

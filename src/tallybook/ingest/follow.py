@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from tallybook.ingest.reflect import is_reflected, reflect
 from tallybook.ingest.segment import identity_of
 from tallybook.model import codec
 from tallybook.model.call import Call
@@ -19,8 +18,10 @@ from tallybook.model.errors import InputError, StorageError
 from tallybook.prices.pricer import Pricer
 from tallybook.store.base import TotalStore
 from tallybook.store.lake.manifest import Snapshot, list_segments, snapshot
-from tallybook.store.lake.price import Prices
 from tallybook.store.tally import entry_of
+
+if TYPE_CHECKING:  # Only the annotations need it, and it loads DuckDB.
+    from tallybook.store.lake.price import Prices
 
 CHUNK_BYTES = 4 * 1024 * 1024
 """Read and stored in one transaction; a crash costs at most this much work."""
@@ -36,6 +37,11 @@ class Followed(NamedTuple):
     bad: int
 
 
+def is_reflected(snap: Snapshot, state: TotalStore) -> bool:
+    """Whether the run totals hold what the manifest's files do."""
+    return state.sequence() == snap.manifest.sequence and not state.stale().run_ids
+
+
 def follow(folder: Path, state: TotalStore, prices: Prices | None, on_calls: OnCalls | None = None) -> Followed:
     """Take in every complete line written since the last pass; `on_calls` gets them after they are stored.
 
@@ -45,6 +51,8 @@ def follow(folder: Path, state: TotalStore, prices: Prices | None, on_calls: OnC
     for _ in range(_TRIES):
         snap = snapshot(folder)
         if not is_reflected(snap, state):
+            from tallybook.ingest.reflect import reflect  # here, because most passes need no DuckDB
+
             reflect(folder, state)
             snap = snapshot(folder)
         if work.take(snap):

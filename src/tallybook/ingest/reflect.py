@@ -13,16 +13,10 @@ from typing import NamedTuple
 from tallybook.ingest.segment import identity_of
 from tallybook.model.errors import StorageError
 from tallybook.store.base import Stale, TotalStore
-from tallybook.store.lake.manifest import Snapshot
 from tallybook.store.lake.reader import Reader, View
 from tallybook.store.lake.run_totals import run_totals
 
 _TRIES = 50
-
-
-def is_reflected(snap: Snapshot, state: TotalStore) -> bool:
-    """Whether the run totals hold what the manifest's files do."""
-    return state.sequence() == snap.manifest.sequence and not state.stale().run_ids
 
 
 def reflect(folder: Path, state: TotalStore) -> None:

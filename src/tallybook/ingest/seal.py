@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from tallybook.ingest.follow import follow
-from tallybook.ingest.reflect import is_reflected, reflect
+from tallybook.ingest.follow import follow, is_reflected
+from tallybook.ingest.reflect import reflect
 from tallybook.ingest.summarise import NAME as SUMMARY_NAME
 from tallybook.ingest.summarise import write_summary
 from tallybook.journal.acknowledged import Needed

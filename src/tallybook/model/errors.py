@@ -3,6 +3,7 @@
     TallybookError
     ├── SettingError      a setting cannot be used; names the setting, its value and what is allowed
     ├── InputError        a record, argument or question is not valid; names the field
+    │   └── ConflictError what is asked does not fit what is there: changed meanwhile, deleted, somebody else's id
     ├── StorageError      the folder or a file cannot be used; names the path
     │   └── DamagedFile   a file's content is not what we wrote; names file and offset
     └── NotFound          no call, run or file by that id
@@ -32,6 +33,10 @@ class InputError(TallybookError):
     def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.field = field
+
+
+class ConflictError(InputError):
+    """What is asked is valid and does not fit what is there."""
 
 
 class StorageError(TallybookError):

@@ -113,3 +113,16 @@ BODIES_BYTES = 268_435_456
 
 JSON_VALUES = 2_000_000
 """Values in one JSON body, estimated by its commas and brackets: each costs some 60 bytes. Beyond: 413."""
+
+TASK_BYTES = 4_194_304
+"""One text or JSON value of a task, message or run. Beyond: refused with the field's name; the state stays small."""
+
+TAGS = 100
+ATTACHMENTS = 100
+"""Tags of a run, attachments of a message. Beyond: refused."""
+
+RUN_PAGE = 200
+"""Runs, tasks or messages of one page at most. Beyond: cut to it, and the cursor leads on."""
+
+BIN_DAYS = 30
+"""Days after which `prune` deletes for good what is in the bin."""

@@ -28,7 +28,10 @@ from tallybook.server.sender import answering
 
 log = logging.getLogger("tallybook.server")
 
-RESOURCES = ("usage_post", "otlp", "journal", "live", "project", "key", "health", "document", "litellm", "helicone")
+RESOURCES = (
+    "usage_post", "otlp", "journal", "live", "project", "key", "runs", "tasks", "messages", "share", "health",
+    "document", "litellm", "helicone",
+)  # fmt: skip
 """Modules of this package with a table `ROUTES`."""
 
 _CORS_HEADERS = (

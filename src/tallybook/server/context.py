@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,12 +19,14 @@ from typing import TypeVar
 
 from tallybook.access.key import Keyring
 from tallybook.alert.episode import Episodes
+from tallybook.capture.redact import Redactor
 from tallybook.config import Settings
 from tallybook.ingest.arrival import Arrival
 from tallybook.ingest.intake import Intake, Lines, Overloaded
 from tallybook.ingest.twin import Twins
 from tallybook.model.call import Call
 from tallybook.model.errors import StorageError
+from tallybook.model.ids import uuid7
 from tallybook.model.limits import INTAKE_BYTES
 from tallybook.model.question import Filter
 from tallybook.prices.pricer import Pricer
@@ -111,6 +114,7 @@ class Context:
         self.live = Live(self)
         self._pricer: tuple[float, Pricer] | None = None
         self.intake = Intake(settings, fsync=fsync)
+        self.redact = Redactor(settings.redact_patterns, enabled=settings.redact)
         self.is_ready = False
         self.is_stopping = False
         self._stores: queue.SimpleQueue[CallStore] = queue.SimpleQueue()
@@ -126,6 +130,11 @@ class Context:
     def now_us() -> int:
         """Microseconds since 1970."""
         return time.time_ns() // 1000
+
+    @staticmethod
+    def new_id(now_us: int) -> str:
+        """A fresh UUIDv7 for a moment in microseconds."""
+        return uuid7(now_us // 1000, secrets.randbits(74))
 
     @property
     def prices(self) -> Pricer:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from tallybook.model.errors import InputError, NotFound, SettingError, StorageError, TallybookError
+from tallybook.model.errors import ConflictError, InputError, NotFound, SettingError, StorageError, TallybookError
 
 JSON = "application/json"
 
@@ -50,6 +50,8 @@ def translated(error: TallybookError) -> HttpError:
     """An error of the product as an answer."""
     if isinstance(error, HttpError):
         return error
+    if isinstance(error, ConflictError):
+        return HttpError(409, "conflict", str(error), hint=error.hint, field=error.field)
     if isinstance(error, InputError):
         return HttpError(400, "invalid", str(error), hint=error.hint, field=error.field)
     if isinstance(error, NotFound):

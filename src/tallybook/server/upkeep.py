@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Callable
 
+from tallybook.ingest.arrival import Arrival
 from tallybook.ingest.follow import follow
 from tallybook.model.call import Call
 from tallybook.model.errors import TallybookError
 from tallybook.prices.book import PriceBook
+from tallybook.runs import life
 from tallybook.server.context import PRICES_S, Context
 from tallybook.store.base import StateStore
 from tallybook.store.open import open_prices, open_state
@@ -57,6 +59,7 @@ class Upkeep:
                     follow(self._settings.folder, state, self._prices(), self._tell)
                     if time.monotonic() - looked >= SEAL_LOOK_S:
                         looked = time.monotonic()
+                        self._recover(state)
                         self._seal(state)
                 except (TallybookError, OSError) as error:
                     self._failed(error)
@@ -74,6 +77,13 @@ class Upkeep:
     def _tell(self, calls: list[Call]) -> None:
         for listener in self.listeners:
             listener(calls)
+
+    def _recover(self, state: StateStore) -> None:
+        """Write the calls of tasks whose end a crash broke off; following them tells the state that they are there."""
+        found = life.unfinished(state, self._context.now_us(), self._context.redact)
+        calls = tuple(one.call for one in found if one.call is not None)
+        if calls:
+            self._context.intake.submit(Arrival(calls=calls), lambda _: None)
 
     def _seal(self, state: StateStore) -> None:
         from tallybook.ingest.seal import is_due, seal  # here, because the server starts without DuckDB
