@@ -22,7 +22,7 @@ class Entry(NamedTuple):
     """Provider and response id, which tell the call across sources."""
     run_id: str | None
     quality: int
-    """The smaller the better, as `lines.QUALITY`: with usage, then first-hand."""
+    """The smaller the better, as `lines.QUALITY`: with usage, then first-hand, then with the provider's id."""
     started_at_us: int
     ended_at_us: int
     errors: int
@@ -77,7 +77,7 @@ def entry_of(call: Call, cost: Cost) -> Entry:
         call.call_id,
         None if call.response_id is None else f"{call.provider}\x1f{call.response_id}",
         call.run_id if call.run_id is not None else call.session_id,
-        2 * is_blind + call.may_repeat,
+        4 * is_blind + 2 * call.may_repeat + (call.response_id is None),
         call.started_at_us,
         call.started_at_us + (call.duration_us or 0),
         int(call.status == "error"),
