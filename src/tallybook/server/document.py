@@ -80,7 +80,7 @@ def _operation(path: str, method: str, operation: dict[str, Any], schemas: dict[
         yield f"<p>Body, <code>{escape(media)}</code>:</p>{_schema(content['schema'], schemas)}"
     for status, told in operation["responses"].items():
         for media, content in told.get("content", {}).items():
-            yield f"<p>Answer {status}, <code>{escape(media)}</code>:</p>{_schema(content['schema'], schemas)}"
+            yield f"<p>Answer {status}, <code>{escape(media)}</code>:</p>{_schema(content.get('schema', {}), schemas)}"
     yield "</details>"
 
 

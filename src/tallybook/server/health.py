@@ -10,6 +10,7 @@ from tallybook.alert.episode import Alert
 from tallybook.server.context import Context
 from tallybook.server.error import json
 from tallybook.server.route import Route
+from tallybook.server.scope import refuse_confined
 from tallybook.version import __version__
 
 
@@ -59,6 +60,7 @@ async def get_ready(request: Request, context: Context) -> Response:
 
 async def get_metrics(request: Request, context: Context) -> Response:
     """`GET /metrics`, in Prometheus' text format."""
+    refuse_confined(request, "what /metrics tells")
     return Response(context.gauge.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
@@ -24,6 +24,7 @@ _ALLOWED: dict[Role, frozenset[str]] = {
     "read": frozenset({"none", "read"}),
     "admin": frozenset({"none", "ingest", "read", "admin"}),
 }
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:@/\\\[\]?#]*))(?::[0-9]*)?")
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -126,10 +127,8 @@ def check_host(request: Request, serving: Serving) -> None:
 
 
 def _name_of(host: str) -> str:
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return "?"
+    found = _HOST.fullmatch(host)
+    return "?" if found is None else (found[1] or found[2] or "").lower()
 
 
 def _is_address(name: str) -> bool:

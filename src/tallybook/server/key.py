@@ -9,11 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tallybook.access import key as keys
+from tallybook.model.errors import NotFound
 from tallybook.model.limits import FIELD_CHARS
 from tallybook.server import body
 from tallybook.server.context import Context
 from tallybook.server.error import HttpError, json
 from tallybook.server.route import Route
+from tallybook.server.scope import may_see, refuse_confined
 from tallybook.store.access import Key, Role
 
 
@@ -62,7 +64,8 @@ async def list_keys(request: Request, context: Context) -> Response:
     """`GET /api/v1/keys`."""
     now_us = context.now_us()
     await context.state(lambda state: context.keys.refresh(state, now_us))
-    return json(KeyList([shown(key) for key in await context.state(lambda state: state.access_keys())]))
+    found = await context.state(lambda state: state.access_keys())
+    return json(KeyList([shown(key) for key in found if may_see(request, key.project)]))
 
 
 async def create_key(request: Request, context: Context) -> Response:
@@ -70,6 +73,8 @@ async def create_key(request: Request, context: Context) -> Response:
     given: NewKey = body.decoded(await body.read(request), NewKey)
     now_us = context.now_us()
     _refuse_first_remote(context)
+    if not may_see(request, given.project):
+        refuse_confined(request, "that key")
     made = await context.state(
         lambda state: keys.make(state, role=given.role, project=given.project, name=given.name, now_us=now_us)
     )
@@ -88,6 +93,9 @@ def _refuse_first_remote(context: Context) -> None:
 async def revoke_key(request: Request, context: Context) -> Response:
     """`DELETE /api/v1/keys/{key_id}`."""
     key_id, now_us = request.path_params["key_id"], context.now_us()
+    known = {key.key_id: key for key in await context.state(lambda state: state.access_keys())}
+    if key_id in known and not may_see(request, known[key_id].project):
+        raise NotFound(f"there is no key {key_id!r}")
     await context.state(lambda state: keys.revoke(state, key_id, now_us))
     await context.state(lambda state: context.keys.refresh(state, now_us))
     return Response(status_code=204)

@@ -47,6 +47,7 @@ async def post_payloads(request: Request, context: Context) -> Response:
 
 def _items(data: bytes) -> list[Any]:
     """Payloads of a body. Lines are known by not being one JSON value, for LiteLLM calls them application/json too."""
+    body.check_values(data)
     try:
         told = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -72,6 +73,7 @@ def _line(line: bytes) -> Any:
 
 ROUTES = (
     Route("POST", "/api/ingest/litellm", post_payloads, "ingest", "Take LiteLLM's generic callback", "Other clients",
-          body=list[dict[str, Any]], answer=Taken, may_fail=(400, 413, 415),
+          body=list[dict[str, Any]], more_body_types=("application/x-ndjson",),
+          answer=Taken, also=((207, Taken), (400, Taken)),
           about="`StandardLoggingPayload` objects as `json_array`, `ndjson` or `single`. 207 when some were refused."),
 )  # fmt: skip

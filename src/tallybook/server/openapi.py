@@ -8,17 +8,21 @@ from typing import Any
 
 import msgspec
 
-from tallybook.server.error import Failure
+from tallybook.server.error import JSON, Failure
 from tallybook.server.route import Route
 from tallybook.version import __version__
 
 _REF = "#/components/schemas/{name}"
+_BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+_EMPTY = (204, 304, 307)
+"""Statuses of answers without a body."""
 _PLACES = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
     """The whole document as plain data."""
-    types = [type_ for route in routes for type_ in (route.body, route.answer) if type_ not in (None, bytes)]
+    told = [type_ for route in routes for type_ in (route.body, route.answer, *(one for _, one in route.also))]
+    types = [type_ for type_ in told if type_ not in (None, bytes)]
     schemas, components = msgspec.json.schema_components([*types, Failure], ref_template=_REF)
     known = {id(type_): schema for type_, schema in zip([*types, Failure], schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
@@ -48,23 +52,23 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route, known: dict[int, Any]) -> dict[str, Any]:
-    statuses = sorted({*route.may_fail, *(() if route.need == "none" else (401, 403)), 500, 503})
-    failure = {"$ref": "#/components/responses/Failure"}
+    body_fails = () if route.body is None else (400, 408, 413, 415)
+    statuses = sorted({*route.may_fail, *body_fails, *(() if route.need == "none" else (401,)), 403, 500, 503})
+    answers = _answers(route, known, statuses)
     operation: dict[str, Any] = {
         "operationId": _name(route),
         "summary": route.summary,
         "tags": [route.group],
         "parameters": _parameters(route),
-        "responses": {
-            str(route.status): _content(route.summary, route.answer_type, route.answer, known),
-            **{str(status): failure for status in statuses if status != route.status},
-        },
+        "responses": {str(status): answers[status] for status in sorted(answers)},
     }
     if route.about:
         operation["description"] = route.about
     if route.body is not None:
-        schema = {} if route.body is bytes else known[id(route.body)]
-        operation["requestBody"] = {"required": True, "content": {route.body_type: {"schema": schema}}}
+        schema = _BINARY if route.body is bytes else known[id(route.body)]
+        content = {route.body_type: {"schema": schema}}
+        content |= {media: {"schema": {} if media.endswith("json") else _BINARY} for media in route.more_body_types}
+        operation["requestBody"] = {"required": True, "content": content}
     operation["security"] = [] if route.need == "none" else [{"bearer": []}, {"basic": []}, {"header": []}, {}]
     return operation
 
@@ -90,6 +94,28 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     return found
 
 
-def _content(summary: str, media_type: str, type_: Any, known: dict[int, Any]) -> dict[str, Any]:
-    schema = {} if type_ is None or type_ is bytes else known[id(type_)]
-    return {"description": summary, "content": {media_type: {"schema": schema}}}
+def _answers(route: Route, known: dict[int, Any], statuses: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """What each status means and holds: failures, the usual answer, and further ones."""
+    failure: dict[str, Any] = {"$ref": "#/components/responses/Failure"}
+    if route.failure is not None:
+        forms: dict[str, Any] = {media: {} for media in (route.answer_type, *route.more_answer_types)}
+        failure = {"description": "What went wrong, in the form of the protocol", "content": forms}
+    answers = dict.fromkeys(statuses, failure)
+    answers[route.status] = _answer(route, known)
+    for status, type_ in route.also:
+        schema = known[id(type_)]
+        if status in answers:
+            schema = {"anyOf": [known[id(route.answer if status == route.status else Failure)], schema]}
+        answers[status] = {"description": route.summary, "content": {route.answer_type: {"schema": schema}}}
+    return answers
+
+
+def _answer(route: Route, known: dict[int, Any]) -> dict[str, Any]:
+    if route.status in _EMPTY:
+        return {"description": route.summary}
+    if route.answer is None or route.answer is bytes:
+        schema = {} if route.answer_type != JSON and route.answer is None else _BINARY
+    else:
+        schema = known[id(route.answer)]
+    media = {route.answer_type: {"schema": schema}, **{one: {} for one in route.more_answer_types}}
+    return {"description": route.summary, "content": media}

@@ -138,7 +138,7 @@ _PLACES: tuple[tuple[str, tuple[Signal, ...]], ...] = (
 ROUTES = tuple(
     Route("POST", f"{place}/{signal}", _handler(signal), "ingest", _SUMMARIES[signal], "OpenTelemetry",
           body=bytes, body_type=_PROTOBUF, answer=bytes, answer_type=_PROTOBUF, is_hot=place == "/v1",
-          may_fail=(400, 413, 415), failure=_failure,
+          failure=_failure, more_body_types=(_JSON,), more_answer_types=(_JSON,),
           about=f"An OTLP request as {_PROTOBUF} or {_JSON}; the answer has the same type.")
     for place, signals in _PLACES
     for signal in signals

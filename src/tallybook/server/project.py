@@ -13,8 +13,8 @@ from tallybook.model.limits import FIELD_CHARS
 from tallybook.server import body
 from tallybook.server.context import Context
 from tallybook.server.error import HttpError, json
-from tallybook.server.identity import identity_of
 from tallybook.server.route import Route
+from tallybook.server.scope import may_see, refuse_confined
 from tallybook.store.access import Project
 
 
@@ -33,15 +33,15 @@ class ProjectList(msgspec.Struct, frozen=True):
 
 async def list_projects(request: Request, context: Context) -> Response:
     """`GET /api/v1/projects`: those created and those that calls name."""
-    own = identity_of(request).project
     made = await context.state(lambda state: state.projects())
     named = await context.read(projects.in_ledger) - {one.project for one in made}
     found = [*made, *(Project(project=name) for name in sorted(named))]
-    return json(ProjectList([one for one in found if own in (None, one.project)]))
+    return json(ProjectList([one for one in found if may_see(request, one.project)]))
 
 
 async def create_project(request: Request, context: Context) -> Response:
     """`POST /api/v1/projects`."""
+    refuse_confined(request, "the list of projects")
     given: NewProject = body.decoded(await body.read(request), NewProject)
     now_us = context.now_us()
     if not await context.state(lambda state: projects.create(state, given.project, given.name, now_us)):

@@ -54,7 +54,14 @@ class Route(NamedTuple):
     is_hot: bool = False
     """Matched before all others: called by the thousand."""
     may_fail: tuple[int, ...] = (400,)
-    """Statuses of failures besides 401, 403, 500 and 503, which every route may give."""
+    """Statuses of failures besides those that every route of its kind may give: 401 and 403 (access), 500, 503, and for
+    one with a body 400, 408, 413 and 415."""
     body_type: str = "application/json"
+    more_body_types: tuple[str, ...] = ()
+    """Further media types that the body may have."""
+    more_answer_types: tuple[str, ...] = ()
+    """Further media types that the answer may have."""
+    also: tuple[tuple[int, Any], ...] = ()
+    """Further statuses with a body of a type of their own: partial success, a batch of which nothing was taken."""
     failure: Callable[[Request, HttpError], Response] | None = None
     """Renders failures where a protocol has a form of its own; else they have the one JSON shape."""

@@ -73,7 +73,7 @@ class _Named:
 async def post_usage(request: Request, context: Context) -> Response:
     """Take one object, an array, or lines of objects."""
     data = await body.read(request)
-    is_lines = body.content_type(request) in ("application/x-ndjson", "application/jsonl", "application/json-lines")
+    is_lines = body.content_type(request) in _LINES
     identity = identity_of(request)
     key = request.headers.get("idempotency-key", "")
     if len(key) > FIELD_CHARS:
@@ -263,6 +263,8 @@ def _several(named: Sequence[_Named], refused: dict[int, Refused]) -> Response:
     return json(Several(len(named), len(refused), results), status)
 
 
+_Body = UsageLog | list[UsageLog]
+_LINES = ("application/x-ndjson", "application/jsonl", "application/json-lines")
 _ABOUT = (
     "One object, an array of objects, or lines of objects (application/x-ndjson). "
     "Names may be snake_case or camelCase. "
@@ -273,6 +275,7 @@ _ABOUT = (
 
 ROUTES = tuple(
     Route("POST", path, post_usage, "ingest", "Record one usage log or many", "Recording",
-          body=UsageLog, answer=Recorded, status=201, about=_ABOUT, is_hot=True, may_fail=(400, 413, 415))
+          body=_Body, answer=Recorded, status=201, about=_ABOUT, is_hot=True, more_body_types=_LINES,
+          also=((201, Several), (207, Several), (400, Several)))
     for path in ("/api/ai-usage", "/api/ai/usage")
 )  # fmt: skip
