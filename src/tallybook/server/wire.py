@@ -54,6 +54,7 @@ class Wire(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
+        self.access_log = False  # Whatever the logging says: an address may hold somebody's key.
         self._head_since: float | None = None
         self._head_bytes = 0
         self._body_since: float | None = None
