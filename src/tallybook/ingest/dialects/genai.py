@@ -178,7 +178,7 @@ def ttft_us(span: Span) -> int | None:
     if seconds is not None:
         return round(seconds * 1_000_000) if 0 <= seconds < 86_400 else None
     for event in span.events:
-        if event.name in _FIRST_TOKEN and event.time_ns >= span.start_ns > 0:
+        if event.name in _FIRST_TOKEN and 0 < span.start_ns <= event.time_ns < span.start_ns + 86_400_000_000_000:
             return (event.time_ns - span.start_ns) // 1000
     return None
 

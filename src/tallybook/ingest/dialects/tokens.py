@@ -161,6 +161,7 @@ def settle(counts: Counts, provider: str) -> tuple[Usage, tuple[str, ...]]:
         short = counts.cache_write_5m
         if short is None and written is not None:
             short = written - (long or 0)
+    heard = counts.cache_read_audio or 0
     usage = Usage(
         input_tokens=input_tokens,
         output_tokens=output_tokens,
@@ -172,7 +173,7 @@ def settle(counts: Counts, provider: str) -> tuple[Usage, tuple[str, ...]]:
         reasoning_tokens=reasoning,
         output_audio_tokens=counts.output_audio,
         output_image_tokens=counts.output_image,
-        quantities={"cache_read_audio_tokens": counts.cache_read_audio} if counts.cache_read_audio else {},
+        quantities={"cache_read_audio_tokens": heard} if 0 < heard <= (counts.cache_read or 0) else {},
     )
     if is_sound(usage):
         return usage, flags
