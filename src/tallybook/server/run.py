@@ -23,6 +23,7 @@ from tallybook.server.alarm import Alarm
 from tallybook.server.app import build
 from tallybook.server.context import Context, Serving
 from tallybook.server.grpc import GrpcServer
+from tallybook.server.socket_io import is_available, mounted
 from tallybook.server.tally import listener
 from tallybook.server.upkeep import Upkeep
 from tallybook.server.wire import SWEEP_S, Wire, sweep
@@ -75,7 +76,8 @@ def bound(serving: Serving) -> socket.socket:
 def configured(context: Context, *, drain_s: int = DRAIN_S, wire: type[Wire] = Wire) -> uvicorn.Config:
     """uvicorn's settings for a context."""
     return uvicorn.Config(
-        build(context), http=wire, ws="none", lifespan="off", access_log=False, log_config=None,
+        mounted(build(context), context), http=wire, ws="auto" if is_available() else "none", lifespan="off",
+        access_log=False, log_config=None,
         server_header=False, timeout_graceful_shutdown=drain_s, timeout_keep_alive=75, backlog=BACKLOG,
         proxy_headers=False,
     )  # fmt: skip

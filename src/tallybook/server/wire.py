@@ -79,6 +79,10 @@ class Wire(HttpToolsProtocol):
             self._refuse(_BROKEN)
             return
         except HttpParserUpgrade:
+            if self._should_upgrade():
+                self._head_since = self._body_since = None
+                self.handle_websocket_upgrade()
+                return
             # Answered as a plain request, as HTTP asks for; what follows on this connection would not be parsed.
             self.cycle.keep_alive = False
         if self._head_since is not None:
