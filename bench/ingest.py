@@ -2,6 +2,7 @@
 
     ./dev bench ingest usage [--seconds 5]     single usage logs with keep-alive, then batches of 100
     ./dev bench ingest otlp                    OpenTelemetry: batches of 512 LLM spans of 6 kB as protobuf
+    ./dev bench ingest otlp --peers            and Phoenix beside it, where it installs
 
 The server runs as `tallybook serve` in a process of its own on one core, the client on another where there is one.
 "Durable" is the acknowledgement (fsync before it); "visible" is asked of the command line's store right afterwards.
@@ -27,7 +28,11 @@ from statistics import median, quantiles
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import phoenix
 from spans import Batch
+
+PEER_BATCHES = 16
+"""8,192 spans: enough to wait for."""
 
 LOG = {
     "operation": "chat", "model": "gpt-4o", "provider": "openai", "input_tokens": 1200, "output_tokens": 300,
@@ -248,11 +253,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--peers", action="store_true", help="measure others' servers with the same load")
     given = parser.parse_args()
     for part in given.parts:
         if part not in PARTS:
             parser.error(f"there is no part {part!r}; there are {', '.join(PARTS)}")
         PARTS[part](given.seconds)
+        if part == "otlp" and given.peers:
+            batch = Batch(seed=2)
+            phoenix.measure([batch.next() for _ in range(PEER_BATCHES)], batch.size)
 
 
 if __name__ == "__main__":

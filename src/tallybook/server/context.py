@@ -10,6 +10,7 @@ import asyncio
 import os
 import queue
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -124,6 +125,7 @@ class Context:
         self._state: StateStore | None = None
         self._spans_thread = ThreadPoolExecutor(1, thread_name_prefix="tallybook-spans")
         self._spans_bytes = 0
+        self._spans_lock = threading.Lock()
         self._twins = Twins(_Ledger(self))
 
     @staticmethod
@@ -180,17 +182,19 @@ class Context:
 
     def telemetry_now(self, bytes_: int, work: Callable[[Twins], T]) -> Future[T]:
         """The same for a thread that may wait."""
-        if self._spans_bytes and self._spans_bytes + bytes_ > INTAKE_BYTES:
-            raise Overloaded(
-                f"{self._spans_bytes:,} bytes of telemetry wait to be read", hint="send it again in a moment"
-            )
-        self._spans_bytes += bytes_
+        with self._spans_lock:
+            if self._spans_bytes and self._spans_bytes + bytes_ > INTAKE_BYTES:
+                raise Overloaded(
+                    f"{self._spans_bytes:,} bytes of telemetry wait to be read", hint="send it again in a moment"
+                )
+            self._spans_bytes += bytes_
         future = self._spans_thread.submit(work, self._twins)
         future.add_done_callback(lambda _: self._read_bytes(bytes_))
         return future
 
     def _read_bytes(self, bytes_: int) -> None:
-        self._spans_bytes -= bytes_
+        with self._spans_lock:
+            self._spans_bytes -= bytes_
 
     async def state(self, work: Callable[[StateStore], T]) -> T:
         """What `work` gives on the state, on the state's thread."""
