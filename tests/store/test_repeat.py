@@ -19,6 +19,7 @@ from tallybook.store.lake.light import LightStore
 from tallybook.store.lake.manifest import RealDisk
 from tallybook.store.lake.store import LakeStore
 from tallybook.store.memory import MemoryStore
+from tallybook.store.quality import revised
 
 OTHERS = random_calls(23, 40, days=2)
 SUBMITTED = Call(
@@ -160,3 +161,39 @@ def test_appending_a_better_record_of_a_sealed_call_stores_it(folder):
     assert store.append([POLLED, SUBMITTED]).written == 0
     store.close()
     check(folder, SUBMITTED, POLLED)
+
+
+def revision(number, **changes):
+    """One of several records of a call that is corrected as more is told of it."""
+    first = msgspec.structs.replace(
+        SUBMITTED, response_id=None, source="langfuse", usage=Usage(input_tokens=10, output_tokens=number),
+        flags=revised((), START_US + number), status="ok",
+    )  # fmt: skip
+    return msgspec.structs.replace(first, **changes)
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
+@pytest.mark.parametrize("sealed", [0, 1, 2, 3])
+def test_of_several_revisions_of_a_call_the_latest_stays_wherever_they_are(folder, order, sealed):
+    lines = [revision(number, user_id=f"u{number}", session_id="s", tags=(f"t{number}",)) for number in order]
+    write(folder, *OTHERS)
+    for count, line in enumerate(lines):
+        write(folder, line)
+        if count < sealed:
+            seal(folder)
+    check(folder, *OTHERS, *lines)
+    store = LakeStore(folder, Book())
+    assert store.call("submitted").user_id == "u3"
+    store.close()
+    seal(folder)
+    check(folder, *OTHERS, *lines)
+
+
+def test_a_revision_that_is_there_already_is_not_stored_again(folder):
+    write(folder, *OTHERS, revision(2))
+    seal(folder)
+    store = LakeStore(folder, Book())
+    assert store.append([revision(1), revision(2)]).written == 0
+    assert store.append([revision(3, user_id="u3")]).written == 1
+    assert store.call("submitted").user_id == "u3"
+    store.close()

@@ -30,7 +30,7 @@ log = logging.getLogger("tallybook.server")
 
 RESOURCES = (
     "usage_post", "otlp", "journal", "live", "project", "key", "runs", "tasks", "messages", "share", "health",
-    "document", "litellm", "helicone",
+    "document", "litellm", "helicone", "langfuse",
 )  # fmt: skip
 """Modules of this package with a table `ROUTES`."""
 

@@ -1,4 +1,4 @@
-"""What the server does on its own: follow the journal, seal what is due. One thread, one pace.
+"""What the server does on its own: follow the journal, seal what is due, record what waited. One thread, one pace.
 
 Following takes in the lines of every process that writes the folder, a few times a second; whoever wants to know of
 new calls adds a listener. Sealing gives the intake's segments up first, so that they can be taken.
@@ -12,10 +12,13 @@ from collections.abc import Callable
 
 from tallybook.ingest.arrival import Arrival
 from tallybook.ingest.follow import follow
+from tallybook.ingest.langfuse import RETRY_US
 from tallybook.model.call import Call
 from tallybook.model.errors import TallybookError
 from tallybook.prices.book import PriceBook
+from tallybook.prices.pricer import Pricer
 from tallybook.runs import life
+from tallybook.server import overdue
 from tallybook.server.context import PRICES_S, Context
 from tallybook.store.base import StateStore
 from tallybook.store.open import open_prices, open_state
@@ -51,11 +54,18 @@ class Upkeep:
     def _work(self) -> None:
         state: StateStore | None = None
         looked = time.monotonic()
+        tended: float | None = None
         try:
             while not self._stop.wait(FOLLOW_S):
                 try:
                     if state is None:
                         state = open_state(self._settings)
+                    if tended is None or time.monotonic() - tended >= overdue.LOOK_S:
+                        # At the start also what a server that was killed had taken in and not yet recorded.
+                        ahead_us = RETRY_US if tended is None else 0
+                        tended = time.monotonic()
+                        pricer = Pricer(self._prices())
+                        overdue.record_overdue(self._context, state, pricer, self._context.now_us() + ahead_us)
                     follow(self._settings.folder, state, self._prices(), self._tell)
                     if time.monotonic() - looked >= SEAL_LOOK_S:
                         looked = time.monotonic()

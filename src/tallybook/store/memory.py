@@ -19,6 +19,7 @@ from tallybook.model.question import Answer, Filter, Question
 from tallybook.model.usage import Usage
 from tallybook.store.base import Appended, Drift, Warned
 from tallybook.store.check import METADATA, checked_filters, checked_question, columns_of, zone_of
+from tallybook.store.quality import Quality, quality
 
 BATCH_CALLS = 1_000
 PREFIX_CHARS = 8
@@ -49,14 +50,9 @@ def _unpriced(call: Call) -> Cost:
     return call.cost if call.cost is not None else Cost(reasons=("no_prices",))
 
 
-def has_usage(call: Call) -> bool:
-    """Whether the call knows any token count."""
-    return call.usage.input_tokens is not None or call.usage.output_tokens is not None
-
-
-def _rank(call: Call) -> tuple[bool, bool, bool, int, str]:
-    """Of two records of one call the smaller stays: with usage, first-hand, with the provider's id, the earlier."""
-    return (not has_usage(call), call.may_repeat, call.response_id is None, call.started_at_us, call.call_id)
+def _rank(call: Call) -> tuple[Quality, int, str]:
+    """Of two records of one call the smaller stays: the better one (`quality`), then the earlier."""
+    return quality(call), call.started_at_us, call.call_id
 
 
 def _text(value: Any) -> str | None:

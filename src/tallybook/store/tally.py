@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tallybook.model.call import Call, Cost
+from tallybook.store.quality import quality_number
 
 
 class Entry(NamedTuple):
@@ -22,7 +23,7 @@ class Entry(NamedTuple):
     """Provider and response id, which tell the call across sources."""
     run_id: str | None
     quality: int
-    """The smaller the better, as `lines.QUALITY`: with usage, then first-hand, then with the provider's id."""
+    """The smaller the better: `quality.quality_number`."""
     started_at_us: int
     ended_at_us: int
     errors: int
@@ -72,12 +73,11 @@ class Figures(NamedTuple):
 def entry_of(call: Call, cost: Cost) -> Entry:
     """A call that was read from a line, with its cost, as what it adds. Its run is its run, else its session."""
     usage = call.usage
-    is_blind = usage.input_tokens is None and usage.output_tokens is None
     return Entry(
         call.call_id,
         None if call.response_id is None else f"{call.provider}\x1f{call.response_id}",
         call.run_id if call.run_id is not None else call.session_id,
-        4 * is_blind + 2 * call.may_repeat + (call.response_id is None),
+        quality_number(call),
         call.started_at_us,
         call.started_at_us + (call.duration_us or 0),
         int(call.status == "error"),

@@ -239,7 +239,7 @@ def _value(name: str, value: Any) -> Any:
         return dict(value) if isinstance(value, Mapping) and value and _fits(value) else None
     if isinstance(value, str):
         return value[:FIELD_CHARS] if value else None
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return value if name == "promptVersion" and type(value) is int else None
 
 
 def _fits(value: Any) -> bool:

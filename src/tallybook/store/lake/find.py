@@ -22,6 +22,7 @@ from tallybook.store.lake.reader import Reader, View, grouped
 from tallybook.store.lake.render import DAY_US, Local, local_of, needs, where_sql
 from tallybook.store.lake.rows import PROMOTED, call_of, restored, step_of, time_us, tools_of
 from tallybook.store.lake.schema import CALL_COLUMNS, STEP_FIELDS, files_sql, name_sql, text_sql
+from tallybook.store.quality import REVISION
 
 PREFIX_CHARS = 8
 FAR_ID = "\U0010ffff"
@@ -117,7 +118,9 @@ def one(reader: Reader, view: View, call_id: str) -> Call | None:
 
 def _is_replaceable(row: dict[str, Any]) -> bool:
     """Whether a later record of the same call can be the better one."""
-    return row["may_repeat"] or (row["input_tokens"] is None and row["output_tokens"] is None)
+    is_blind = row["input_tokens"] is None and row["output_tokens"] is None
+    is_told = row["response_id"] is not None or row["source"] in ("sdk", "track")
+    return row["may_repeat"] or is_blind or not is_told or REVISION in (row["flags"] or "")
 
 
 def _rows(reader: Reader, view: View, files: Sequence[File], with_hot: bool, condition: str) -> list[dict[str, Any]]:

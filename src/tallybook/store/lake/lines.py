@@ -17,6 +17,7 @@ import msgspec
 from tallybook.model import codec
 from tallybook.model.errors import InputError
 from tallybook.model.ids import uuid7
+from tallybook.store import quality
 from tallybook.store.base import Warned
 from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.price import Prices, load_cells, needed, priced_sql
@@ -39,12 +40,10 @@ COSTS = frozenset(name for name, _ in COST_COLUMNS)
 _STATED = "CAST(round_even(cost_usd * 1000000000, 0) AS BIGINT)"
 _LINE_BYTES_MAX = 4 * 1024 * 1024
 """Above `RECORD_BYTES`; DuckDB takes two buffers of twice this size for each thread."""
-QUALITY = ("(input_tokens IS NULL AND output_tokens IS NULL)", "may_repeat", "(response_id IS NULL)")
-"""How good a record is, the smaller the better: with usage, then first-hand, then with the provider's id."""
-BETTER = ", ".join((*QUALITY, "started_at", "call_id"))
+BETTER = ", ".join((*quality.SQL, "started_at", "call_id"))
 """Of two records of one call the first in this order stays."""
 
-REPEAT_COLUMNS = "call_id, provider, response_id, input_tokens, output_tokens, may_repeat, started_at"
+REPEAT_COLUMNS = ", ".join(("call_id", "provider", *quality.COLUMNS, "started_at"))
 """Columns that tell which call a record is of, and which of two records stays."""
 
 NUMBER = "segment_number"
@@ -265,7 +264,7 @@ class Lines:
         repeated, may = row if row else (0, 0)
         if not repeated and not may:
             return
-        need = {"input_tokens", "output_tokens", "provider", "response_id"}
+        need = {"provider", *quality.COLUMNS}
         if not need <= wanted:
             self._read(table, paths, wanted | need, is_priced)
             self._con.execute(f"DELETE FROM {table} WHERE call_id IS NULL OR started_at IS NULL")

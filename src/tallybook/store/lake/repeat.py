@@ -1,6 +1,6 @@
 """A new record of a call that is sealed already: which of the two stays.
 
-The rule is that of hot lines (`lines.QUALITY`), but only a record of better quality takes a sealed one's place: of
+The rule is that of hot lines (`store.quality`), but only a record of better quality takes a sealed one's place: of
 equals the sealed one stays, so that no file is written anew for the order of two clocks.
 """
 
@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tallybook.store import quality
 from tallybook.store.lake.engine import duckdb
-from tallybook.store.lake.lines import QUALITY
 from tallybook.store.lake.schema import files_sql, text_sql
 
 REPEAT_WITHIN_US = 86_400_000_000
 """How far apart two records of one call may lie: a repeat is looked for a day around."""
 
-NEEDED = frozenset({"provider", "response_id", "input_tokens", "output_tokens", "may_repeat"})
+NEEDED = frozenset({"provider", *quality.COLUMNS})
 """Columns that tell which call a record is of, and how good it is, besides its id."""
 
 _PAIRS = "repeat_pairs"
-_RECORD = f"call_id, provider || chr(31) || response_id AS response, ({', '.join(QUALITY)}) AS quality"
+_RECORD = f"call_id, provider || chr(31) || response_id AS response, ({', '.join(quality.SQL)}) AS quality"
 
 
 def settle(

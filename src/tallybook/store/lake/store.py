@@ -17,6 +17,7 @@ from tallybook.model import codec
 from tallybook.model.call import Call, Run, Step
 from tallybook.model.limits import SEGMENT_BYTES
 from tallybook.model.question import Answer, Filter, Question
+from tallybook.store import quality
 from tallybook.store.base import Appended, Drift, Warned
 from tallybook.store.check import checked_filters, checked_question, columns_of
 from tallybook.store.lake import bodies, drift, find, runs, sql
@@ -24,18 +25,11 @@ from tallybook.store.lake.answer import answer
 from tallybook.store.lake.condense import condensed
 from tallybook.store.lake.digest import Digest
 from tallybook.store.lake.digest import read as read_digest
-from tallybook.store.lake.lines import QUALITY
 from tallybook.store.lake.price import Prices
 from tallybook.store.lake.reader import Reader, View
 from tallybook.store.lake.render import DAY_US, where_sql
 from tallybook.store.lake.repeat import NEEDED
 from tallybook.store.lake.schema import CALL_COLUMNS, text_sql
-
-
-def _quality(call: Call) -> tuple[bool, ...]:
-    """As `lines.QUALITY`."""
-    use = call.usage
-    return (use.input_tokens is None and use.output_tokens is None, call.may_repeat, call.response_id is None)
 
 
 def _sentence(one: Warned) -> str:
@@ -81,22 +75,22 @@ class LakeStore:
         ids = ", ".join(text_sql(call.call_id) for call in calls)
         responses = [text_sql(f"{c.provider}\x1f{c.response_id}") for c in calls if c.response_id is not None]
         relation = self._reader.calls(view, NEEDED, since_us=low, until_us=high)
-        known: dict[str, tuple[bool, ...]] = {}
+        known: dict[str, tuple[int, ...]] = {}
         cursor = self._reader.con.execute(
-            f"SELECT call_id, provider || chr(31) || response_id AS r, {', '.join(QUALITY)} FROM ({relation}) "
+            f"SELECT call_id, provider || chr(31) || response_id AS r, {', '.join(quality.SQL)} FROM ({relation}) "
             f"WHERE call_id IN ({ids})" + (f" OR r IN ({', '.join(responses)})" if responses else "")
         )
-        for call_id, response, *told in cursor.fetchall():
-            known[call_id] = known[response] = tuple(told)
+        for call_id, response, *stored in cursor.fetchall():
+            known[call_id] = known[response] = tuple(stored)
         fresh: list[Call] = []
         for call in calls:
             names = (
                 [call.call_id] if call.response_id is None else [call.call_id, f"{call.provider}\x1f{call.response_id}"]
             )
-            quality = _quality(call)
-            if any(name in known and known[name] <= quality for name in names):
+            told = quality.quality(call)
+            if any(name in known and known[name] <= told for name in names):
                 continue
-            known.update(dict.fromkeys(names, quality))
+            known.update(dict.fromkeys(names, told))
             fresh.append(call)
         return fresh
 
