@@ -147,6 +147,19 @@ def test_nothing_of_a_conversation_is_kept_by_default(server):
     assert b"secret" not in kept and b"sha256:" in kept
 
 
+def test_secrets_in_a_failures_message_are_taken_out(server):
+    key = "sk-proj-" + "A1b2C3d4" * 5
+    failed = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+    tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "f"}
+    body = made.traces(
+        made.span(failed, number=1, status=2, message=f"Incorrect API key provided: {key}"),
+        made.span(tool, number=2, status=2, message=f"with {key} it failed"),
+    )
+    assert server.ask("POST", "/v1/traces", body, PROTOBUF).status == 200
+    kept = b"".join(path.read_bytes() for path in server.context.settings.folder.rglob("*.jsonl"))
+    assert b"Incorrect API key" in kept and b"it failed" in kept and key.encode() not in kept
+
+
 def test_more_than_may_wait_is_put_off(server, monkeypatch):
     monkeypatch.setattr(server.context, "_spans_bytes", 1 << 40)
     reply = server.ask("POST", "/v1/traces", BODY, PROTOBUF)

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -23,10 +23,11 @@ from tallybook.ingest.arrival import Arrival, Content
 from tallybook.journal.layout import Kind
 from tallybook.journal.writer import Disk, Writer
 from tallybook.model import codec
-from tallybook.model.call import Call
+from tallybook.model.call import Call, Step
 from tallybook.model.errors import TallybookError
-from tallybook.model.limits import INTAKE_BYTES, RECORD_BYTES, SEGMENT_BYTES
+from tallybook.model.limits import ERROR_MESSAGE_CHARS, INTAKE_BYTES, RECORD_BYTES, SEGMENT_BYTES
 
+Record = TypeVar("Record", Call, Step)
 Done = Callable[[BaseException | None], None]
 """Called once, on the writing thread: with `None` when the records are durable, else with what the disk said."""
 
@@ -111,11 +112,19 @@ class Intake:
         if self._settings.responses != "full":
             calls = [_without_arguments(call) if call.tool_calls else call for call in calls]
         if calls:
-            made["telemetry"] = [_bounded(call) for call in calls]
+            made["telemetry"] = [
+                _bounded(self._without_secrets(call) if call.error_message else call) for call in calls
+            ]
         if arrival.steps:
-            made["steps"] = [codec.encode_step(step) for step in arrival.steps]
+            steps = [self._without_secrets(step) if step.error_message else step for step in arrival.steps]
+            made["steps"] = [codec.encode_step(step) for step in steps]
         joined = {kind: b"".join(lines) for kind, lines in made.items()}
         return Lines(joined, sum(map(len, joined.values())))
+
+    def _without_secrets(self, record: Record) -> Record:
+        """A failure's message, in which providers echo whole requests, as our own capture writes it."""
+        message = self._redact((record.error_message or "")[: 4 * ERROR_MESSAGE_CHARS])[:ERROR_MESSAGE_CHARS]
+        return msgspec.structs.replace(record, error_message=message)
 
     @property
     def _keeps_texts(self) -> bool:
