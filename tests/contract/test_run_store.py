@@ -146,6 +146,7 @@ class TestRuns:
         assert state.purge_runs(["q"]) == ["q"]
         seen(state)
         assert state.any_run("r") is None and ids(state) == ["kept"] and ids(state, in_bin=True) == []
+        assert state.deleted_runs(["r", "q", "kept", "nobody"]) == {"r", "q"}
         assert not state.create_run(run())
         assert state.task("t-r") is None and state.message("m-r") is None and state.share("h") is None
         assert state.task("t-kept") is not None and state.message("m-kept") is not None

@@ -36,7 +36,8 @@ def calls(server):
 def test_a_conversation_as_the_seed_tells_it(server) -> None:
     """The seed's own example, with its names in its own spelling."""
     run_id = made(
-        server, sourceType="prompt", sourceId="p-1", settings={"model_id": "gpt-4o"}, variableValues={"topic": "AI"},
+        server, sourceType="prompt", sourceId="p-1", settings={"model_id": "gpt-4o", "timeout_us": 5},
+        variableValues={"topic": "AI"},
         broker_values={"currentDate": "2025-10-27"}, project="atlas", userId="u-1",
     )  # fmt: skip
     said = server.post(f"/api/v1/runs/{run_id}/messages", {"role": "user", "content": "What are **tides**?",
@@ -73,6 +74,7 @@ def test_a_conversation_as_the_seed_tells_it(server) -> None:
         0,
     )
     assert (run["calls"], run["total_tokens"], run["cost_usd"]) == (1, 120, 0.0125)
+    assert run["settings"] == {"model_id": "gpt-4o", "timeout_us": 5}
     assert run["variable_values"] == {"topic": "AI"} and run["last_message_at"] and run["source_type"] == "prompt"
     assert [one["task_id"] for one in server.get(f"/api/v1/runs/{run_id}/tasks").json()["tasks"]] == [task_id]
     assert server.get(f"/api/v1/tasks/{task_id}").json()["request_data"] == {"messages": []}

@@ -12,6 +12,7 @@ from tallybook.cli.host import Host
 from tallybook.cli.table import clean
 from tallybook.cli.view import examples, folder_option
 from tallybook.config import Settings
+from tallybook.model.limits import BIN_DAYS
 from tallybook.store.base import Removed
 
 MB = 1_000_000
@@ -74,7 +75,23 @@ def prune(
     from tallybook.cli.tend import seal  # here, because help and dry runs need it not
 
     seal(settings)
+    _empty_bin(settings, host)
     _tell(host, _retain(settings, limits, dry_run=False), as_json=as_json, is_done=True)
+
+
+def _empty_bin(settings: Settings, host: Host) -> None:
+    """Delete for good the runs that have been in the bin for `BIN_DAYS`."""
+    from tallybook.store.open import open_state  # here, because help needs it not
+
+    state = open_state(settings)
+    try:
+        gone = state.purge_runs(before_us=host.now_us() - BIN_DAYS * 86_400_000_000)
+    finally:
+        state.close()
+    if gone:
+        host.remark(
+            f"{figure.plural(len(gone), 'run')} deleted for good, {BIN_DAYS} days after they were put into the bin."
+        )
 
 
 def _retain(settings: Settings, limits: dict[str, Any], *, dry_run: bool) -> Removed:

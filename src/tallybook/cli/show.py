@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from msgspec import structs
 
 from tallybook.cli.view import View, examples, report
 from tallybook.model.errors import NotFound
@@ -38,13 +39,21 @@ def show(view: View, id: str, full: bool) -> None:
 
         text = call_lines(found, body, view.scope, view.page, is_full=full)
     else:
+        from tallybook.cli.show_kept import kept  # here, because a call needs it not
+
+        own = kept(view, id)
         try:
-            run = tree(view.store, id)
+            run = tree(view.store, id if own is None else own.run.run_id)
         except NotFound as error:
-            raise NotFound(
-                f"no call and no run has the id {id!r}",
-                hint="`tallybook calls` and `tallybook runs` list ids; 8 first characters name a call",
-            ) from error
+            if own is None:
+                raise NotFound(
+                    f"no call and no run has the id {id!r}",
+                    hint="`tallybook calls` and `tallybook runs` list ids; 8 first characters name a call",
+                ) from error
+            own.show(view)
+            return
+        if own is not None and own.run.name is not None:
+            run = structs.replace(run, name=own.run.name)
         if view.is_json:
             view.write_json({"report": "run", **plain(run)})
             return

@@ -16,6 +16,9 @@ from tallybook.model.codec import time_of, to_dict
 from tallybook.query.span import Span
 from tallybook.query.totals import Coverage, Group, Head, Totals
 
+OBJECTS = ("settings", "variable_values", "broker_values", "metadata")
+"""Objects of a run that the application hands in."""
+
 
 def iso(unix_us: int | None) -> str | None:
     """A moment as ISO 8601 in UTC, to the millisecond."""
@@ -79,7 +82,8 @@ def call(value: Call) -> dict[str, Any]:
 
 
 def _run(run: Run) -> dict[str, Any]:
-    data = _fields(run, skip=("call_count", "error_count", "unpriced_count", "cost_nanousd"))
+    data = _fields(run, skip=("call_count", "error_count", "unpriced_count", "cost_nanousd", *OBJECTS))
+    data.update({name: getattr(run, name) for name in OBJECTS})  # The application's own keys stay as they are.
     priced = run.call_count - run.unpriced_count
     data["calls"], data["errors"] = run.call_count, run.error_count
     _put(data, "cost_nanousd", run.cost_nanousd if priced or not run.call_count else None)

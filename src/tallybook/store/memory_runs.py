@@ -94,6 +94,11 @@ class MemoryRuns:
         self._shares = {key: one for key, one in self._shares.items() if one.run_id not in done}
         return done
 
+    def deleted_runs(self, run_ids: Collection[str]) -> set[str]:
+        """See `RunStore.deleted_runs`."""
+        known = {run_id: run for run_id in run_ids if (run := self._runs.get(run_id)) is not None}
+        return {run_id for run_id, run in known.items() if run_id in self._purged or run.deleted_at_us is not None}
+
     def run(self, run_id: str) -> Run | None:
         """See `StateStore.run`."""
         run = self.any_run(run_id)

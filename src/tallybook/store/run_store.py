@@ -115,6 +115,10 @@ class RunStore(Protocol):
         """
         ...
 
+    def deleted_runs(self, run_ids: Collection[str]) -> set[str]:
+        """Those of the runs that are in the bin or were deleted for good."""
+        ...
+
     def any_run(self, run_id: str) -> Run | None:
         """One run, also of the bin."""
         ...

@@ -129,6 +129,15 @@ class SqliteRuns:
             )
         return [run_id for (run_id,) in rows]
 
+    def deleted_runs(self, run_ids: Collection[str]) -> set[str]:
+        """See `RunStore.deleted_runs`."""
+        rows = self._all(
+            f"SELECT run_id FROM runs WHERE run_id IN ({_ANY}) AND (deleted_at_us IS NOT NULL OR "
+            "purged_at_us IS NOT NULL)",
+            (listed(run_ids),),
+        )
+        return {run_id for (run_id,) in rows}
+
     def run(self, run_id: str) -> Run | None:
         """See `StateStore.run`."""
         run = self.any_run(run_id)
