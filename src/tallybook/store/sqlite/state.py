@@ -37,7 +37,8 @@ class SqliteState(SqliteRuns, SqliteTasks, SqliteAccess, SqliteParts):
             self._con = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
             try:
                 self._con.execute("PRAGMA journal_mode = WAL")
-                self._con.execute("PRAGMA synchronous = NORMAL")
+                # What the server acknowledges of tasks and of records in parts is here alone: it survives power loss.
+                self._con.execute("PRAGMA synchronous = FULL")
                 migrate(self._con, str(path))
             except BaseException:
                 self._con.close()
