@@ -6,6 +6,7 @@ import http.client
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,16 +63,16 @@ class Running:
 Start = Callable[..., Running]
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts servers on the test's folder; all are stopped and drained at the end."""
+@contextmanager
+def servers(place: Path) -> Iterator[Start]:
+    """Starts servers on a folder; all are stopped and drained at the end."""
     running: list[tuple[uvicorn.Server, threading.Thread, Context]] = []
 
     def begin(folder: Path | None = None, *, settings: dict[str, Any] | None = None, wire: type[Wire] = Wire,
               prepare: Callable[[Context], None] = lambda context: None, **serving: Any) -> Running:  # fmt: skip
         where = Serving(port=0, **serving)
         one = bound(where)
-        context = Context(Settings(folder=folder or tmp_path / "ledger", **(settings or {})), where)
+        context = Context(Settings(folder=folder or place / "ledger", **(settings or {})), where)
         prepare(context)
         server = Server(configured(context, drain_s=2, wire=wire), context, sweep_s=0.1)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [one]}, daemon=True)
@@ -85,6 +86,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
         server.should_exit = True
         thread.join(10)
         assert context.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts servers on the test's folder."""
+    with servers(tmp_path) as begin:
+        yield begin
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ DISCARD_BYTES = 6 * REQUEST_BYTES
 """Of a body that is too large so much is read and thrown away, so that its sender gets to read the answer."""
 _DISCARD_S = 10.0
 _ENCODINGS_MAX = 3
+MEMBERS_MAX = 64
+"""Members (frames) of one packed body. Beyond: 413; each costs a copy of all that follow it."""
 _MARKS = (b",", b"[", b"{")
 
 T = TypeVar("T")
@@ -118,6 +120,7 @@ def _inflated(data: bytes, window_bits: int, bytes_max: int) -> bytes:
     parts: list[bytes] = []
     room = bytes_max
     while data:  # A body may be several gzip members.
+        _check_members(parts)
         unpack = zlib.decompressobj(window_bits)
         part = unpack.decompress(data, room + 1)
         room -= len(part)
@@ -130,6 +133,13 @@ def _inflated(data: bytes, window_bits: int, bytes_max: int) -> bytes:
     return b"".join(parts)
 
 
+def _check_members(parts: list[bytes]) -> None:
+    if len(parts) >= MEMBERS_MAX:
+        raise HttpError(
+            413, "too_many", f"the packed body has more than {MEMBERS_MAX} members", hint="pack it in one piece"
+        )
+
+
 def _unzstd(data: bytes, bytes_max: int) -> bytes:
     if sys.version_info >= (3, 14):
         from compression import zstd  # here, because few bodies are packed so
@@ -138,6 +148,7 @@ def _unzstd(data: bytes, bytes_max: int) -> bytes:
     parts: list[bytes] = []
     room = bytes_max
     while data:
+        _check_members(parts)
         unpack = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: 26})
         try:
             part = unpack.decompress(data, room + 1)

@@ -113,11 +113,17 @@ def _names(given: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+_SECONDS_MAX = 2**53
+"""Beyond, a number of any length may stand that no float holds."""
+
+
 def _moment(told: Any) -> int | None:
     if not isinstance(told, Mapping):
         return moment_us(told)
     seconds, rest = number(told.get("seconds")), number(told.get("milliseconds"))
-    return None if seconds is None else moment_us(seconds + (rest or 0) / 1000)
+    if seconds is None or not 0 <= seconds < _SECONDS_MAX or not 0 <= (rest or 0) < 1000 * _SECONDS_MAX:
+        return None
+    return moment_us(seconds + (rest or 0) / 1000)
 
 
 def _id(sent: Sent) -> str:
