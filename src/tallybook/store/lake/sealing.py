@@ -124,7 +124,7 @@ class Sealer:
                 made = [rewriter.summaries([*left, *rewritten.files, *files], day) for day in anew]
                 gone += [*rewritten.gone, *(file for one in made for file in one.gone)]
                 files += [*rewritten.files, *(file for one in made for file in one.files)]
-            facts = [str(self._folder / file.path) for file in files if file.kind == "calls" and file.day not in anew]
+            facts = [file for file in files if file.kind == "calls" and file.day not in anew]
             files += self._write_summaries(sequence, facts, anew)
         for kind in BODIES:
             if segments.get(kind):
@@ -256,13 +256,13 @@ class Sealer:
             )
         return files  # fmt: skip
 
-    def _write_summaries(self, sequence: int, calls: list[str], but: Sequence[str]) -> list[File]:
-        """Summaries of the batch, without the days `but`: of the files of `calls`, and of the table of tool uses.
-
-        The files are grouped a third faster than the table, because their texts come as places in a dictionary.
-        """
+    def _write_summaries(self, sequence: int, calls: list[File], but: Sequence[str]) -> list[File]:
+        """Summaries of the batch, without the days `but`: of its files `calls`, and of the table of tool uses."""
         files: list[File] = []
-        source = f"read_parquet({files_sql(calls)})"
+        source = BATCH
+        if not in_one_pass(len(calls), sum(file.rows for file in calls)):
+            # Files are grouped a third faster than the table: their texts come as places in a dictionary.
+            source = f"read_parquet({files_sql([str(self._folder / file.path) for file in calls])})"
         for table, made in (*(((source, one) for one in _SUMMARIES) if calls else ()), ("tools", summary.TOOLS)):
             self._con.execute(f"CREATE OR REPLACE TEMP TABLE made AS {summary.made_sql(made, table)}")
             files += self._output.write_summary(made.kind, made.unit, sequence, but)
