@@ -7,6 +7,7 @@ newer stands in the journal's lines. The format is documented in `docs/lake.md`.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,16 @@ _MEASURES = (
 )  # fmt: skip
 
 
+def _added(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The measures of several rows together; unknown where all are."""
+    total: dict[str, Any] = dict.fromkeys(_MEASURES)
+    for row in rows:
+        for name in _MEASURES:
+            if row[name] is not None:
+                total[name] = (total[name] or 0) + row[name]
+    return total | {name: total[name] or 0 for name in ("calls", "errors", "unpriced_calls")}
+
+
 def _figures(row: dict[str, Any]) -> dict[str, Any]:
     """Totals with S5's names; an unknown cost is null, and `unpriced_calls` tells what the cost lacks."""
     cost = row["cost_nanousd"]
@@ -40,15 +51,18 @@ def _figures(row: dict[str, Any]) -> dict[str, Any]:
 
 def rolled_up(store: LakeStore, now_us: int) -> dict[str, Any]:
     """The content of the file: totals over all, by UTC day and by model."""
-    total = store.ask(Question(measures=_MEASURES)).dicts()[0]
-    days = store.ask(Question(measures=_MEASURES, grain="day")).dicts()
-    models = store.ask(Question(measures=_MEASURES, dimensions=("model",))).dicts()
+    rows = store.ask(Question(measures=_MEASURES, dimensions=("model",), grain="day")).dicts()
+    days: dict[str, list[dict[str, Any]]] = {}
+    models: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        days.setdefault(row["time"], []).append(row)
+        models.setdefault(row["model"] or "unknown", []).append(row)
     return {
         "version": VERSION,
         "updated_at": time_of(now_us).isoformat().replace("+00:00", "Z"),
-        "total": _figures(total),
-        "days": {row["time"]: _figures(row) for row in days},
-        "models": {row["model"] or "unknown": _figures(row) for row in models},
+        "total": _figures(_added(rows)),
+        "days": {day: _figures(_added(own)) for day, own in sorted(days.items())},
+        "models": {model: _figures(_added(own)) for model, own in sorted(models.items())},
     }
 
 
