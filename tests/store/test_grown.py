@@ -72,3 +72,14 @@ def test_files_are_merged_into_files_of_a_bounded_size(tmp_path):
     merged = list(_portions(files))
     assert [len(one) for one in merged] == [2, 2, 2]
     assert all(sum(file.rows for file in one) <= COMPACT_ROWS for one in merged)
+
+
+def test_a_store_that_was_closed_answers_again(tmp_path):
+    place = tmp_path / DAY
+    place.mkdir()
+    (place / "telemetry.jsonl").write_bytes(b"".join(LINES[:3]))
+    store = LakeStore(tmp_path)
+    assert _count(store) == 3
+    store.close()
+    assert _count(store) == 3
+    store.close()

@@ -398,6 +398,9 @@ class Reader:
         if self._grown is not None:
             self._grown.close()
             self._grown = None
+        # A store that is asked again opens another connection, on which nothing is made yet.
+        self._counted = None
+        self._forget_hot()
         if self._lines is not None:
             self._lines.close()
             self._lines = None
