@@ -98,6 +98,17 @@ def test_sealing_between_two_questions_changes_no_answer(tmp_path, monkeypatch, 
     store.close()
 
 
+def test_a_store_that_was_closed_answers_again_when_asked(tmp_path):
+    (tmp_path / DAY).mkdir()
+    calls = [msgspec.structs.replace(random_call(random.Random(3), n), source="rest") for n in range(9)]
+    (tmp_path / DAY / "telemetry.jsonl").write_bytes(b"".join(map(codec.encode, calls)))
+    store = LakeStore(tmp_path, Book())
+    first = told(store)
+    store.close()
+    assert told(store) == first
+    store.close()
+
+
 def test_a_line_of_another_source_is_read_once_and_not_at_every_question(tmp_path, monkeypatch):
     (tmp_path / DAY).mkdir()
     calls = [msgspec.structs.replace(random_call(random.Random(3), n), source="rest") for n in range(40)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +15,7 @@ from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
 from tallybook.cli.view import View, examples, report
 from tallybook.model.question import Answer
+from tallybook.store.cell import cell
 
 LIMIT = 1_000
 """Rows written unless `--limit` says otherwise; that there are more is told."""
@@ -46,9 +46,9 @@ def sql(view: View, statement: str, limit: int) -> None:
     rows = answer.rows[:limit] if limit else answer.rows
     answer = Answer(answer.columns, rows, answer.warnings)
     if view.is_json:
-        view.write_json([{name: _json(value) for name, value in row.items()} for row in answer.dicts()])
+        view.write_json([{name: cell(value) for name, value in row.items()} for row in answer.dicts()])
     elif view.is_csv:
-        view.write_csv({name: _json(value) for name, value in row.items()} for row in answer.dicts())
+        view.write_csv({name: cell(value) for name, value in row.items()} for row in answer.dicts())
     else:
         for line in lines(answer, view.page):
             view.host.say(line)
@@ -79,20 +79,5 @@ def _text(value: Any, page: Page) -> str:
         return page.dash
     if isinstance(value, float):
         return f"{value:,.6g}" if abs(value) < 1e15 else f"{value:.6e}"
-    text = clean(_json(value) if not isinstance(value, bool) else str(value).lower())
+    text = clean(cell(value) if not isinstance(value, bool) else str(value).lower())
     return text if len(text) <= CELL_CHARS or page.width is None else text[: CELL_CHARS - 1] + "…"
-
-
-def _json(value: Any) -> Any:
-    """A value that JSON has: times as ISO text, exact decimals as text, the rest by its parts."""
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else str(value)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value).hex()
-    if isinstance(value, dict):
-        return {str(key): _json(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(part) for part in value]
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)

@@ -13,7 +13,7 @@ from tallybook.model.question import Question
 from tallybook.query.totals import FIGURES, Coverage, Group, Scope, Totals, groups
 from tallybook.store.base import CallStore
 
-SMALL = frozenset({"project", "environment", "operation", "provider", "model", "agent_name", "status"})
+SMALL = frozenset({"project", "environment", "operation", "provider", "model", "agent_name", "status", "task"})
 ROWS_MAX = 4_000
 """Rows folded at most. Beyond: one question a dimension, since folding in Python would take longer than asking."""
 

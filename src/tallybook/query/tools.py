@@ -55,7 +55,7 @@ def tools(store: CallStore, scope: Scope, by: Sequence[str] = ("tool",), *, top:
         scope.hear(answer.warnings)
         return answer.dicts()
 
-    total, rows = ask(())[0], ask(tuple(by), top)
+    total, rows = _rated(ask(())[0]), [_rated(row) for row in ask(tuple(by), top)]
     return Tools(
         span=scope.span,
         filters=told(scope.filters),
@@ -64,3 +64,9 @@ def tools(store: CallStore, scope: Scope, by: Sequence[str] = ("tool",), *, top:
         tools=rows,
         warnings=[warned.reason for warned in store.warnings()] + scope.heard,
     )
+
+
+def _rated(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the share of uses that did not fail, 0 to 1; `None` where the tool was not used."""
+    uses = row["uses"]
+    return {**row, "success_rate": max(0.0, round(1 - row["failures"] / uses, 4)) if uses else None}

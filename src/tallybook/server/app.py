@@ -30,7 +30,7 @@ log = logging.getLogger("tallybook.server")
 
 RESOURCES = (
     "usage_post", "otlp", "journal", "live", "project", "key", "runs", "tasks", "messages", "share", "health",
-    "document", "litellm", "helicone", "langfuse",
+    "document", "litellm", "helicone", "langfuse", "usage", "token_usage", "query", "calls", "sql",
 )  # fmt: skip
 """Modules of this package with a table `ROUTES`."""
 

@@ -6,6 +6,7 @@ Errors of the product are translated here and nowhere else. What is not one of t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +54,9 @@ def translated(error: TallybookError) -> HttpError:
     if isinstance(error, ConflictError):
         return HttpError(409, "conflict", str(error), hint=error.hint, field=error.field)
     if isinstance(error, InputError):
+        if (error.field or "").startswith("--"):  # In the words of a command: here options are parameters.
+            message, hint, field = (_bare(text) for text in (str(error), error.hint or "", error.field or ""))
+            return HttpError(400, "invalid", message, hint=hint or None, field=field)
         return HttpError(400, "invalid", str(error), hint=error.hint, field=error.field)
     if isinstance(error, NotFound):
         return HttpError(404, "not_found", str(error), hint=error.hint)
@@ -61,6 +65,10 @@ def translated(error: TallybookError) -> HttpError:
     if isinstance(error, SettingError):
         return HttpError(500, "setting", str(error), hint=error.hint)
     return HttpError(500, "failed", str(error), hint=error.hint)
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"--(?=[a-z])", "", text)
 
 
 def answer(error: HttpError) -> Response:

@@ -8,6 +8,7 @@ the reference in the contract tests, and an embedded one.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from tallybook.model.call import Call, Cost, Run, Step
@@ -68,6 +69,14 @@ class CallStore(Protocol):
 
     def ask(self, question: Question) -> Answer:
         """Answer a question. Raises InputError that names an unknown measure, dimension, field or zone."""
+        ...
+
+    def steady(self) -> AbstractContextManager[None]:
+        """Within it all answers are of one state of the ledger, so that the parts of a report fit together."""
+        ...
+
+    def stamp(self) -> str:
+        """A short text that is another one whenever the ledger has changed: for caches of answers."""
         ...
 
     def call(self, call_id: str) -> Call | None:

@@ -7,6 +7,7 @@ keeps nothing when the process ends and knows no SQL.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -362,6 +363,14 @@ class MemoryStore:
         measure = _tool_measure if is_tools else measure_of
         rows = [(*key, *(measure(name, items) for name in question.measures)) for key, items in groups.items()]
         return Answer(columns_of(question), in_order(question, rows))
+
+    def steady(self) -> AbstractContextManager[None]:
+        """See `CallStore.steady`."""
+        return nullcontext()
+
+    def stamp(self) -> str:
+        """See `CallStore.stamp`."""
+        return f"{len(self._lines)}-{len(self._steps)}-{len(self._bodies)}"
 
     def _items(self, question: Question) -> Iterator[tuple[Any, int]]:
         if question.source == "calls":

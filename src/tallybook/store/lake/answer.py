@@ -16,6 +16,7 @@ from tallybook.store.check import METADATA, zone_of
 from tallybook.store.lake import summary
 from tallybook.store.lake.amend import touches
 from tallybook.store.lake.find import local_for
+from tallybook.store.lake.kept import NO_TIME, has_time
 from tallybook.store.lake.percentile import with_percentiles
 from tallybook.store.lake.reader import Reader, View
 from tallybook.store.lake.render import DAY_US, HOUR_US, Local, needs, question_sql
@@ -193,8 +194,15 @@ def _relation(
             else "hour AS started_at, CAST(hour AS DATE) AS day"
         )
         where = " AND ".join(time_sql(chosen.unit, inner)) or "true"
-        columns = ", ".join([start, *dimensions, *(one.name for one in measures)])
-        parts.append(f"SELECT {columns} FROM read_parquet({files_sql(files)}) WHERE {where}")
+        sealed = f"read_parquet({files_sql(files)}) WHERE {where}"
+        added = [f"CAST({one.combine}({one.name}) AS {one.type}) AS {one.name}" for one in measures]
+        if has_time(question):
+            select = f"SELECT {', '.join([start, *dimensions, *added])} FROM {sealed} GROUP BY ALL"
+            parts.append(reader.keep(view, select))
+        else:
+            select = f"SELECT {', '.join([*dimensions, *added])} FROM {sealed} GROUP BY ALL"
+            columns = ", ".join([*dimensions, *(one.name for one in measures)])
+            parts.append(f"SELECT {NO_TIME}, {columns} FROM ({reader.keep(view, select)})")
     for relation in call_parts(reader, view, question, inner, {*dimensions, *_row_columns(measures)}):
         rows = [f"CAST({one.of_row} AS {one.type}) AS {one.name}" for one in measures]
         parts.append(f"SELECT {', '.join(['started_at', 'day', *dimensions, *rows])} FROM ({relation})")

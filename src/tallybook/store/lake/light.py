@@ -8,6 +8,7 @@ Both give the very figures of the lake; where they cannot, the lake is opened, a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -90,6 +91,14 @@ class LightStore:
             return self._try(work)
         except Refused:
             return self.lake.ask(question)
+
+    def steady(self) -> AbstractContextManager[None]:
+        """See `CallStore.steady`. Only the lake keeps to it: plain Python serves single commands."""
+        return nullcontext() if self._lake is None else self._lake.steady()
+
+    def stamp(self) -> str:
+        """See `CallStore.stamp`."""
+        return self.lake.stamp()
 
     def _by_digest(self, snap: Snapshot, question: Question) -> Answer:
         """The answer from the digest of the newest days and hot lines. Raises Refused."""

@@ -9,6 +9,7 @@ import msgspec
 
 from tallybook.model.question import Question
 from tallybook.store.check import columns_of
+from tallybook.store.lake.kept import NO_TIME, has_time
 from tallybook.store.lake.manifest import File
 from tallybook.store.lake.reader import Reader, View
 from tallybook.store.lake.render import (
@@ -46,10 +47,14 @@ def _counts(reader: Reader, view: View, question: Question, fields: Iterable[str
     if files and inner.low < inner.high:
         marks = ", ".join(f"'{letter}'" for letter in letters)
         where = " AND ".join([f"what IN ({marks})", *time_sql("day", inner)])
-        columns = ", ".join(["CAST(day AS TIMESTAMP) AS started_at", "day", *names, "what", "bucket", "calls"])
-        parts.append(
-            f"SELECT {columns} FROM read_parquet({files_sql([reader.path(one) for one in files])}) WHERE {where}"
-        )
+        columns = ", ".join([*names, "what", "bucket", "CAST(sum(calls) AS BIGINT) AS calls"])
+        sealed = f"read_parquet({files_sql([reader.path(one) for one in files])}) WHERE {where} GROUP BY ALL"
+        if has_time(question):
+            kept = reader.keep(view, f"SELECT CAST(day AS TIMESTAMP) AS started_at, day, {columns} FROM {sealed}")
+            parts.append(kept)
+        else:
+            kept = reader.keep(view, f"SELECT {columns} FROM {sealed}")
+            parts.append(f"SELECT {NO_TIME}, {', '.join([*names, 'what', 'bucket', 'calls'])} FROM ({kept})")
     for letter in letters:
         column = _COLUMNS[letter]
         for relation in call_parts(reader, view, question, inner, {*names, column}):

@@ -6,7 +6,9 @@ view of the folder and starts over; when a file cannot be read it is set aside, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,6 +23,7 @@ from tallybook.store.lake.counted import COUNTS, Counted
 from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.grown import TABLE as GROWN
 from tallybook.store.lake.grown import Grown
+from tallybook.store.lake.kept import Kept
 from tallybook.store.lake.lines import Lines
 from tallybook.store.lake.manifest import File, FileKind, Manifest, Snapshot
 from tallybook.store.lake.price import Prices
@@ -90,6 +93,9 @@ class Reader:
         self._lines: Lines | None = None
         self._grown: Grown | None = None
         self._counted: Counted | None = None
+        self._kept: Kept | None = None
+        self._held: View | None = None
+        self._held_states: dict[tuple[str, ...], tuple[Any, ...]] = {}
         self._seen = manifests.Seen()
         self._aside: dict[str, Warned] = {}
         self._problem: str | None = None
@@ -129,10 +135,38 @@ class Reader:
             self._counted = Counted(self.con, self.folder, GROWN, SUPERSEDED)
         return self._counted
 
+    @property
+    def kept(self) -> Kept:
+        """Sealed parts of answers."""
+        if self._kept is None:
+            self._kept = Kept(self.con)
+        return self._kept
+
+    def keep(self, view: View, select: str) -> str:
+        """The rows of a SELECT over sealed files of the view, kept until something is sealed."""
+        return self.kept.relation((view.manifest.sequence, len(view.manifest.files)), select)
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """See `CallStore.steady`. A file that vanishes meanwhile ends it: then the rest is of a newer state."""
+        if self._held is not None:
+            yield
+            return
+        self._hold()
+        try:
+            yield
+        finally:
+            self._held = None
+            self._held_states.clear()
+
+    def _hold(self) -> None:
+        self._held = self.view()
+        self._held_states.clear()
+
     def answer(self, work: Callable[[View], T]) -> T:
         """Do `work` on a consistent view, again when a file vanished or was found damaged meanwhile."""
         for _ in range(_TRIES):
-            view = self.view()
+            view = self.view() if self._held is None else self._held
             try:
                 return work(view)
             except FileNotFoundError:
@@ -141,6 +175,8 @@ class Reader:
                 self._forget_hot()
                 if not self._explained(view, error):
                     raise
+            if self._held is not None:
+                self._hold()
         raise StorageError(
             f"{self.folder}: files change faster than they can be read",
             hint="look for another program that removes files",
@@ -247,7 +283,18 @@ class Reader:
         return much
 
     def _state(self, paths: Sequence[str], manifest: Manifest) -> tuple[Any, ...]:
-        return (manifest.sequence, *((path, (self.folder / path).stat().st_size) for path in paths))
+        known = None if self._held is None else self._held_states.get(tuple(paths))
+        if known is None:
+            known = (manifest.sequence, *((path, (self.folder / path).stat().st_size) for path in paths))
+            if self._held is not None:
+                self._held_states[tuple(paths)] = known
+        return known
+
+    def stamp(self, view: View) -> str:
+        """A text that tells this state of the folder from every other. Raises FileNotFoundError as `hot`."""
+        paths = [path for kind in sorted(view.hot) for path in view.hot[kind]]
+        state = (*self._state(paths, view.manifest), len(view.manifest.files))
+        return hashlib.blake2b(repr(state).encode("utf-8", "surrogateescape"), digest_size=9).hexdigest()
 
     def _forget_hot(self) -> None:
         self._hot_state = ()
@@ -399,7 +446,7 @@ class Reader:
             self._grown.close()
             self._grown = None
         # A store that is asked again opens another connection, on which nothing is made yet.
-        self._counted = None
+        self._counted = self._kept = None
         self._forget_hot()
         if self._lines is not None:
             self._lines.close()

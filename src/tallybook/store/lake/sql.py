@@ -45,13 +45,16 @@ def check(text: str) -> None:
         )
 
 
-def run(reader: Reader, view: View, text: str, limit: int | None) -> Answer:
+def run(reader: Reader, view: View, text: str, limit: int | None, memory_mb: int | None = None) -> Answer:
     """The answer to a checked SELECT."""
     apart = Reader(reader.folder, reader.prices)
     con = apart.con
     try:
         _make_views(apart, view)
         con.execute("SET allowed_paths=" + files_sql([reader.path(file) for file in view.manifest.files]))
+        con.execute("SET python_enable_replacements=false")
+        if memory_mb is not None:
+            con.execute(f"SET memory_limit='{int(memory_mb)}MB'; SET temp_directory=''; SET threads=2")
         con.execute("SET enable_external_access=false")
         con.execute("SET lock_configuration=true")
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,14 @@ class LakeStore:
         aside = tuple(_sentence(one) for one in self._reader.set_aside())
         return Answer(columns_of(question), got.rows, (*aside, *got.warnings))
 
+    def steady(self) -> AbstractContextManager[None]:
+        """See `CallStore.steady`."""
+        return self._reader.steady()
+
+    def stamp(self) -> str:
+        """See `CallStore.stamp`."""
+        return self._reader.answer(self._reader.stamp)
+
     def call(self, call_id: str) -> Call | None:
         """See `CallStore.call`."""
         return self._reader.answer(lambda view: find.one(self._reader, view, call_id))
@@ -183,10 +192,10 @@ class LakeStore:
         """See `CallStore.body`."""
         return self._reader.answer(lambda view: bodies.of_call(self._reader, view, call_id))
 
-    def sql(self, text: str, *, limit: int | None = None) -> Answer:
-        """See `CallStore.sql`."""
+    def sql(self, text: str, *, limit: int | None = None, memory_mb: int | None = None) -> Answer:
+        """See `CallStore.sql`. With `memory_mb` it may use no more, and nothing of the disk."""
         sql.check(text)
-        return self._reader.answer(lambda view: sql.run(self._reader, view, text, limit))
+        return self._reader.answer(lambda view: sql.run(self._reader, view, text, limit, memory_mb))
 
     def export_parquet(
         self, path: str, filters: Sequence[Filter] = (), *, since_us: int | None = None, until_us: int | None = None
