@@ -68,7 +68,7 @@ def variant(call: Call, rng: random.Random) -> Call:
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_totals_are_the_lakes_after_every_step(tmp_path, seed, kind):
     """Lines of two writers, with repeats of every kind, followed and sealed at random."""
     rng = random.Random(seed)
@@ -80,7 +80,7 @@ def test_totals_are_the_lakes_after_every_step(tmp_path, seed, kind):
     state = MemoryState() if kind == "memory" else SqliteState(tmp_path / "state.db")
     writers = [Writer(folder, "telemetry", segment_bytes_max=1 << 25) for _ in range(2)]
     told: list[Call] = []
-    for step in range(25):
+    for step in range(14):
         for writer in writers:
             some = [base.pop() for _ in range(min(len(base), rng.randrange(3)))]
             again = [variant(rng.choice(told), rng) for _ in range(rng.randrange(3)) if told]

@@ -7,7 +7,9 @@ is known. Totals change by what the weights of records do (`store.tally`) and by
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -41,6 +43,17 @@ _BASE = """UPDATE runs SET call_count = call_count + ?1 - sealed_calls, error_co
     sealed_cost_nanousd = ?5, sealed_unpriced = ?6 WHERE run_id = ?7"""
 
 
+_INSERT = f"INSERT INTO records ({_FIELDS}) VALUES (NULL, {', '.join('?' * (len(Record._fields) - 1))})"
+
+
+def _values(entry: Entry, segment: str, is_sealed: bool, weight: int) -> tuple[Any, ...]:
+    """An entry as the values of its record, without the number."""
+    return (
+        entry.call_id, entry.response, segment, entry.run_id, entry.quality, entry.started_at_us, entry.errors,
+        entry.input_tokens, entry.output_tokens, entry.cost_nanousd, int(is_sealed), weight,
+    )  # fmt: skip
+
+
 class _Seen:
     """What entries of one run tell of it besides figures."""
 
@@ -71,17 +84,49 @@ class Totals:
         for entry in entries:
             if entry.run_id is not None:
                 self._seen.setdefault(entry.run_id, _Seen()).add(entry)
-            group = self._group(entry.call_id, entry.response)
-            if not group:
-                self._insert(entry, segment, is_sealed, 0 if is_sealed else 1)
-                continue
-            same = [one for one in group if one.segment == segment]
-            if any(rank(one) <= rank(entry) for one in same):
-                continue
-            self._drop(same)  # They are sealed together, so the better one is all that comes of both.
-            fresh = self._insert(entry, segment, is_sealed, 0)
-            left = [*(one for one in group if one not in same), fresh]
-            self._settle(self._sealed_among(left, [fresh]) if is_sealed else left)
+        repeated = self._repeated(entries)
+        plain = [entry for entry in entries if repeated.isdisjoint((entry.call_id, entry.response))]
+        self._insert_all(plain, segment, is_sealed)
+        if len(plain) < len(entries):
+            for entry in entries:
+                if not repeated.isdisjoint((entry.call_id, entry.response)):
+                    self._add_one(entry, segment, is_sealed)
+
+    def _repeated(self, entries: Sequence[Entry]) -> set[str | None]:
+        """Call ids and responses that are known already, or are told twice here: nearly always none."""
+        calls = [entry.call_id for entry in entries]
+        responses = [entry.response for entry in entries if entry.response is not None]
+        found: set[str | None] = set()
+        for column, keys in (("call_id", calls), ("response", responses)):
+            if len(set(keys)) < len(keys):
+                found.update(key for key, count in Counter(keys).items() if count > 1)
+            rows = self._con.execute(
+                f"SELECT {column} FROM records WHERE {column} IN (SELECT value FROM json_each(?))",
+                (msgspec.json.encode(keys).decode(),),
+            )
+            found.update(key for (key,) in rows)
+        return found
+
+    def _insert_all(self, entries: Sequence[Entry], segment: str, is_sealed: bool) -> None:
+        """Records of calls that nothing is known of."""
+        weight = 0 if is_sealed else 1
+        self._con.executemany(_INSERT, [_values(entry, segment, is_sealed, weight) for entry in entries])
+        if weight:
+            for entry in entries:
+                self._change(entry, weight)
+
+    def _add_one(self, entry: Entry, segment: str, is_sealed: bool) -> None:
+        group = self._group(entry.call_id, entry.response)
+        if not group:
+            self._insert(entry, segment, is_sealed, 0 if is_sealed else 1)
+            return
+        same = [one for one in group if one.segment == segment]
+        if any(rank(one) <= rank(entry) for one in same):
+            return
+        self._drop(same)  # They are sealed together, so the better one is all that comes of both.
+        fresh = self._insert(entry, segment, is_sealed, 0)
+        left = [*(one for one in group if one not in same), fresh]
+        self._settle(self._sealed_among(left, [fresh]) if is_sealed else left)
 
     def _group(self, call_id: str, response: str | None) -> list[Record]:
         rows = self._con.execute(f"SELECT {_FIELDS} FROM records WHERE call_id = ?", (call_id,)).fetchall()
@@ -92,13 +137,8 @@ class Totals:
         return [Record(*row) for row in rows]
 
     def _insert(self, entry: Entry, segment: str, is_sealed: bool, weight: int) -> Record:
-        values = (
-            entry.call_id, entry.response, segment, entry.run_id, entry.quality, entry.started_at_us, entry.errors,
-            entry.input_tokens, entry.output_tokens, entry.cost_nanousd, int(is_sealed), weight,
-        )  # fmt: skip
-        cursor = self._con.execute(
-            f"INSERT INTO records ({_FIELDS}) VALUES (NULL, {', '.join('?' * len(values))})", values
-        )
+        values = _values(entry, segment, is_sealed, weight)
+        cursor = self._con.execute(_INSERT, values)
         one = Record(cursor.lastrowid or 0, *values)
         if weight:
             self._change(one, weight)
@@ -119,7 +159,7 @@ class Totals:
             self._con.execute("UPDATE records SET weight = ? WHERE number = ?", (weight, one.number))
             self._change(one, weight - one.weight)
 
-    def _change(self, one: Record, times: int) -> None:
+    def _change(self, one: Entry | Record, times: int) -> None:
         if one.run_id is not None:
             known = self._changes.get(one.run_id, Figures())
             self._changes[one.run_id] = known.plus(figures_of(one), times)
