@@ -136,9 +136,7 @@ class Ledger:
         context: dict[str, Any] = {"git_branch": self.pen.place.branch(now_us)}
         if scope is not None:
             context |= {"session_id": scope.session_id, "agent_name": scope.agent_name, "tags": scope.tags}
-        ended = life.end(self.state, task_id, given, now_us, redact=self.pen.redact, **context)
-        if skip and ended.call is not None:
-            return life.recorded(self.state, ended.task)
+        ended = life.end(self.state, task_id, given, now_us, redact=self.pen.redact, is_recorded=skip, **context)
         return self._record(ended, self.state)
 
 

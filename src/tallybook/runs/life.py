@@ -108,10 +108,18 @@ def update(state: StateStore, task_id: str, given: Mapping[str, Any]) -> Task:
 
 
 def end(
-    state: StateStore, task_id: str, given: Mapping[str, Any], now_us: int, *, redact: Redact = str, **context: Any
+    state: StateStore,
+    task_id: str,
+    given: Mapping[str, Any],
+    now_us: int,
+    *,
+    redact: Redact = str,
+    is_recorded: bool = False,
+    **context: Any,
 ) -> Ended:
     """End a task, once: of a second end nothing is kept. `context` are further fields of the call.
 
+    `is_recorded` says that an instrumented SDK has written the request's call, so that none is made here.
     The call, if there is one, is to be written, and `recorded` called after. Raises NotFound, InputError.
     """
     before = known(state, task_id)
@@ -129,6 +137,8 @@ def end(
                          hint=f"one of {', '.join(sorted(ENDED))}")  # fmt: skip
     if fields.get("duration_us") is None and before.duration_us is None:
         fields["duration_us"] = max(0, now_us - before.started_at_us)
+    if is_recorded:
+        fields["is_recorded"] = True  # With the claim itself: a crash after it must not lead to a second record.
     task = state.change_task(task_id, fields) or before
     return Ended(task, None if task.is_recorded else call_of(task, redact=redact, **context))
 
