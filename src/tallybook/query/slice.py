@@ -70,14 +70,17 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str] = []
 
 
-def conditions(given: Asked) -> tuple[Filter, ...]:
-    """The filters of a question. Raises InputError."""
-    if isinstance(given.filters, Mapping):
-        listed = [
-            Condition(field, "in" if isinstance(value, list) else "eq", value) for field, value in given.filters.items()
-        ]
-    else:
-        listed = list(given.filters)
+def listed_in(given: Asked) -> list[Condition]:
+    """The filters of a question, told as a list or as an object of fields and values."""
+    if not isinstance(given.filters, Mapping):
+        return list(given.filters)
+    return [
+        Condition(field, "in" if isinstance(value, list) else "eq", value) for field, value in given.filters.items()
+    ]
+
+
+def conditions(listed: Sequence[Condition]) -> tuple[Filter, ...]:
+    """Filters in the ledger's form. Raises InputError."""
     if len(listed) > FILTERS_MAX:
         raise InputError(f"{len(listed)} filters are more than {FILTERS_MAX}", field="filters")
     found: list[Filter] = []
@@ -99,7 +102,7 @@ def question(given: Asked, span: Span, own: Sequence[Filter] = ()) -> Question:
     order = tuple((name.lstrip("-+"), "desc" if name.startswith("-") else "asc") for name in given.order)
     measures = tuple(dict.fromkeys(given.measures)) or DEFAULT[given.source]
     return Question(
-        measures=measures, dimensions=dimensions, filters=(*conditions(given), *own), since_us=span.since_us,
+        measures=measures, dimensions=dimensions, filters=(*conditions(listed_in(given)), *own), since_us=span.since_us,
         until_us=span.until_us, grain=given.interval, zone=span.zone, order=order,  # type: ignore[arg-type]
         limit=given.limit + 1, source=given.source,
     )  # fmt: skip

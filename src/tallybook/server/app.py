@@ -29,6 +29,7 @@ from tallybook.server.sender import answering
 log = logging.getLogger("tallybook.server")
 
 RESOURCES = (
+    "page",
     "usage_post", "otlp", "journal", "live", "project", "key", "runs", "tasks", "messages", "share", "health",
     "document", "litellm", "helicone", "langfuse", "usage", "token_usage", "query", "calls", "sql",
 )  # fmt: skip

@@ -93,13 +93,7 @@ def _anchor(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name.lower())
 
 
-async def get_start(request: Request, context: Context) -> Response:
-    """`GET /`: the first page."""
-    return Response(status_code=307, headers={"location": "docs"})
-
-
 ROUTES = (
-    Route("GET", "/", get_start, "none", "The first page", "Operations", answer_type="text/html", status=307),
     Route("GET", "/openapi.json", get_document, "none", "This interface as an OpenAPI 3.1 document", "Operations",
           answer=dict[str, Any]),
     Route("GET", "/docs", get_docs, "none", "This interface as a page", "Operations", answer_type="text/html"),

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 from starlette.requests import Request
 
 from tallybook.model.errors import InputError
 from tallybook.model.question import Filter
 from tallybook.query import currency, filters, span
+from tallybook.query.slice import Condition, conditions
 from tallybook.query.totals import Scope
 from tallybook.server.context import Context
 from tallybook.server.identity import identity_of
@@ -47,6 +49,7 @@ SCOPE = (
     Param("run", "Only this run.", many=True),
     Param("error", "Only this type of error.", many=True),
     Param("metadata", "Only calls with this metadata, as `key=value`.", many=True),
+    Param("filter", "`field:op:value`, op one of eq, ne, in, not_in, contains, gte, lt, exists, missing.", many=True),
 )
 """Parameters of every question."""
 BY = Param("by", "What to group by: dimensions, by commas or repetition.", many=True, example="model")
@@ -139,7 +142,7 @@ class Given:
         own = (Filter("project", "eq", project),) if project is not None else ()
         return Scope(
             span=self._span(context.now_us(), zone, days),
-            filters=(*found, *exact, *own),
+            filters=(*found, *exact, *conditions([condition(text) for text in self.many("filter")]), *own),
             rates=currency.load(code, settings.rates_file),
         )
 
@@ -155,6 +158,18 @@ class Given:
         if period is not None:
             return span.current(PERIODS[period], now_us, zone)  # type: ignore[arg-type]
         return span.last_days(said or days or 1, now_us, zone)
+
+
+def condition(text: str) -> Condition:
+    """`field:op:value`; values of `in` and `not_in` by commas. Raises InputError."""
+    field, _, rest = text.partition(":")
+    op, _, value = rest.partition(":")
+    if not field or not op:
+        raise InputError(
+            f"{text[:100]!r} is not field:op:value", field="filter", hint="for example filter=duration_us:gte:5000000"
+        )
+    values: list[Any] = value.split(",")
+    return Condition(field, op, values if op in ("in", "not_in") else value)
 
 
 def _among(field: str, values: tuple[str, ...]) -> Filter:

@@ -25,8 +25,10 @@ from tallybook.live.hub import Batch, Listener
 from tallybook.model.errors import InputError
 from tallybook.model.question import Filter
 from tallybook.query.filters import OPTIONS, build
+from tallybook.query.slice import conditions
 from tallybook.server.context import Context
 from tallybook.server.error import HttpError
+from tallybook.server.given import condition
 from tallybook.server.identity import Identity, identity_of
 from tallybook.server.route import Param, Route
 from tallybook.store.check import checked_filters
@@ -59,6 +61,7 @@ def wanted_of(params: Iterable[tuple[str, str]], identity: Identity) -> Wanted:
         values = tuple(given.get(name, ()))
         if values:
             filters.append(Filter(field, "in", values))
+    filters += conditions([condition(text) for text in given.get("filter", ())])
     if identity.project is not None:
         filters.append(Filter("project", "eq", identity.project))
     return Wanted(checked_filters(filters), kinds, frozenset(given.get("id", ())))
@@ -169,6 +172,7 @@ _PARAMS = (
     Param("session", "Only events of this session.", many=True),
     Param("run", "Only events of this run.", many=True),
     Param("metadata", "Only events with this key of your own, as `key=value`.", many=True),
+    Param("filter", "`field:op:value`, as everywhere.", many=True),
     Param("kind", f"Only events of this kind: {', '.join(KINDS)}.", many=True),
     Param("id", "Only events about this call, task or run; a run's calls are among its events.", many=True),
     Param("lastEventId", "As the header `Last-Event-ID`: go on after this event."),

@@ -11,7 +11,7 @@ from tallybook.model.question import DIMENSIONS, MEASURES, Filter
 from tallybook.query import slice as slices
 from tallybook.query import span
 from tallybook.query.plain import report
-from tallybook.query.slice import ROWS, ROWS_MAX, Asked, Condition
+from tallybook.query.slice import ROWS, ROWS_MAX, Asked
 from tallybook.server import body
 from tallybook.server.context import Context
 from tallybook.server.error import HttpError
@@ -24,7 +24,6 @@ _OWN = (
     Param("measures", f"By commas: {', '.join(MEASURES)}.", many=True, example="calls,cost_nanousd"),
     Param("dimensions", f"By commas: {', '.join(DIMENSIONS)}, metadata.<key>.", many=True, example="model"),
     BY,
-    Param("filter", "`field:op:value`, op one of eq, ne, in, not_in, contains, gte, lt, exists, missing.", many=True),
     Param("interval", "`hour`, `day`, `week` or `month`: by time as well."),
     COMPARE,
     Param("order", "Columns to sort by, by commas; `-` before one is descending."),
@@ -40,7 +39,7 @@ async def get_query(request: Request, context: Context) -> Response:
     source: Any = given.choice("source", ("calls", "tool_calls"), "calls")
     asked = Asked(
         measures=given.words("measures"), dimensions=(*given.words("dimensions"), *given.words("by")),
-        filters=[_condition(text) for text in given.many("filter")], order=given.words("order"),
+        order=given.words("order"),
         interval=given.choice("interval", ("hour", "day", "week", "month")),  # type: ignore[arg-type]
         limit=given.count("limit", ROWS, ROWS_MAX), source=source,
     )  # fmt: skip
@@ -80,17 +79,6 @@ def _span(asked: Asked, context: Context) -> span.Span:
     if asked.since or asked.until:
         return span.between(asked.since, asked.until, now_us, zone)
     return span.everything(now_us, zone)
-
-
-def _condition(text: str) -> Condition:
-    """`field:op:value`; values of `in` and `not_in` by commas."""
-    field, _, rest = text.partition(":")
-    op, _, value = rest.partition(":")
-    if not field or not op:
-        raise HttpError(400, "invalid", f"{text[:100]!r} is not field:op:value", field="filter",
-                        hint="for example filter=duration_us:gte:5000000")  # fmt: skip
-    values: list[Any] = value.split(",")
-    return Condition(field, op, values if op in ("in", "not_in") else value)
 
 
 _ABOUT = (

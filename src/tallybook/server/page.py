@@ -1,0 +1,101 @@
+"""The pages: static files served as they are, packed once, with a strict Content-Security-Policy.
+
+All addresses of pages give the same document, which finds its page by the address. What is vendored has its version in
+its name and is kept for ever; everything else is asked for again by its ETag, so that an upgrade shows at once.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tallybook.server.context import Context
+from tallybook.server.error import HttpError
+from tallybook.server.route import Route
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8", ".json": "application/json",
+}  # fmt: skip
+_PACK_FROM_BYTES = 700
+PAGES = ("/", "/calls", "/models", "/users", "/projects")
+"""Addresses of pages."""
+PLOT_STYLE = "sha256-lO25vYlMY2OqLPIQM5bxIQjKXUBjhIooQ9PQjlKiWoE="
+"""The one inline style: the charting library puts it into each chart, always the same text."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; "
+    f"style-src 'self' '{PLOT_STYLE}'; "
+    "img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+class File(NamedTuple):
+    """One file as it is served."""
+
+    data: bytes
+    packed: bytes | None
+    media_type: str
+    etag: str
+    is_lasting: bool
+
+
+@lru_cache(maxsize=512)
+def load(name: str) -> File | None:
+    """A file of `tallybook.web` by its path; `None` where there is none, or for what is not meant to be served."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or path.suffix not in _TYPES:
+        return None
+    place = files("tallybook.web")
+    for part in path.parts:
+        place = place / part
+    if not place.is_file():
+        return None
+    data = place.read_bytes()
+    packed = gzip.compress(data, 9, mtime=0) if len(data) >= _PACK_FROM_BYTES else None
+    etag = f'"{hashlib.blake2b(data, digest_size=12).hexdigest()}"'
+    return File(data, packed, _TYPES[path.suffix], etag, path.parts[0] == "vendor")
+
+
+def served(request: Request, name: str) -> Response:
+    """The answer with a file. Raises HttpError 404."""
+    file = load(name)
+    if file is None:
+        raise HttpError(404, "not_found", f"there is no file {name[:200]}")
+    headers = {
+        "etag": file.etag,
+        "cache-control": "public, max-age=31536000, immutable" if file.is_lasting else "no-cache",
+        "vary": "accept-encoding",
+    }
+    if file.media_type.startswith("text/html"):
+        headers["content-security-policy"] = POLICY
+    if request.headers.get("if-none-match") == file.etag:
+        return Response(status_code=304, headers=headers)
+    data = file.data
+    if file.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        data, headers["content-encoding"] = file.packed, "gzip"
+    return Response(data, media_type=file.media_type, headers=headers)
+
+
+async def get_page(request: Request, context: Context) -> Response:
+    """Any page."""
+    return served(request, "index.html")
+
+
+async def get_file(request: Request, context: Context) -> Response:
+    """`GET /assets/…`."""
+    return served(request, request.path_params["name"])
+
+
+ROUTES = (
+    *(Route("GET", path, get_page, "none", "A page", "Pages", answer_type="text/html", may_fail=()) for path in PAGES),
+    Route("GET", "/assets/{name:path}", get_file, "none", "A file of the pages", "Pages",
+          answer_type="application/octet-stream", may_fail=(404,)),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The pages, components and the JavaScript client, as static files. No Python but this line."""

@@ -1,0 +1,83 @@
+"""The overview: what the server says, in light and dark, from phone to wide screen, by keyboard, without barriers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.server.conftest import Running
+from tests.web.conftest import Open
+from tests.web.look import barriers, loaded
+
+WIDTHS = (390, 1280, 1920)
+READY = ("tb-figure", "tb-chart svg.tb-plot", "tb-ranking table", "tb-heat td")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_stands_in_anybodys_way(served: Running, open_tab: Open, scheme: str) -> None:
+    tab = open_tab(f"http://127.0.0.1:{served.port}/", scheme=scheme)
+    loaded(tab.page, *READY)
+    assert barriers(tab.page) == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_it_fits_every_screen_and_never_scrolls_sideways(served: Running, open_tab: Open, width: int) -> None:
+    tab = open_tab(f"http://127.0.0.1:{served.port}/", width=width)
+    loaded(tab.page, *READY)
+    tab.shot(f"overview-{width}")
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_page_shows_the_figures_that_the_interface_says(served: Running, open_tab: Open) -> None:
+    told = served.get("/api/v1/query?measures=calls,cost_nanousd,errors&days=30&timezone=Europe/Berlin").json()["rows"][
+        0
+    ]
+    tab = open_tab(f"http://127.0.0.1:{served.port}/")
+    loaded(tab.page, *READY)
+    figures = tab.page.query_selector_all("tb-figure")
+    exact = {one.get_attribute("label"): one.get_attribute("exact") for one in figures}
+    assert exact["Calls"] == f"{told['calls']:,}"
+    assert exact["Failed"] == f"{told['errors']:,} of {told['calls']:,} calls"
+    assert float(exact["Cost"].removesuffix(" USD").replace(",", "")) == pytest.approx(told["cost_usd"], abs=1e-9)
+
+
+def test_a_group_filters_the_page_and_the_link_shows_the_same(served: Running, open_tab: Open) -> None:
+    tab = open_tab(f"http://127.0.0.1:{served.port}/?range=7d")
+    loaded(tab.page, *READY)
+    tab.page.locator("tb-ranking[by=project] button").first.focus()
+    name = tab.page.locator("tb-ranking[by=project] button").first.inner_text()
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_url("**q=project*")
+    loaded(tab.page, *READY)
+    assert tab.page.locator("tb-control .chips").inner_text().startswith(f"project:{name}")
+    other = open_tab(tab.page.url)
+    loaded(other.page, *READY)
+    labels = [other.page.locator("tb-figure").nth(1), tab.page.locator("tb-figure").nth(1)]
+    assert labels[0].get_attribute("exact") == labels[1].get_attribute("exact")
+    tab.page.go_back()
+    assert "q=" not in tab.page.url
+
+
+def test_a_mistyped_filter_is_told_and_changes_nothing(served: Running, open_tab: Open) -> None:
+    tab = open_tab(f"http://127.0.0.1:{served.port}/")
+    loaded(tab.page, *READY)
+    box = tab.page.get_by_role("searchbox")
+    box.fill("modle:gpt-4o")
+    box.press("Enter")
+    assert "did you mean “model”" in tab.page.locator("tb-control [role=alert]").inner_text()
+    assert "q=" not in tab.page.url
+
+
+def test_every_chart_has_its_table(served: Running, open_tab: Open) -> None:
+    tab = open_tab(f"http://127.0.0.1:{served.port}/?range=7d")
+    loaded(tab.page, *READY)
+    chart = tab.page.locator("tb-chart").first
+    chart.get_by_role("button", name="Table").press("Enter")
+    assert chart.locator("tbody tr").count() == 7
+
+
+def test_without_calls_it_says_how_to_record_some(start: Any, open_tab: Open) -> None:
+    server = start()
+    tab = open_tab(f"http://127.0.0.1:{server.port}/")
+    tab.page.wait_for_selector("text=No calls in this time")
+    assert "tallybook.instrument()" in tab.page.locator("tb-condition").inner_text()
