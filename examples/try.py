@@ -1,4 +1,4 @@
-"""The main job on real input: three official SDKs, one line of Tallybook, and what it all cost.
+"""The main job on real input: three official SDKs, one line of Tallybook, what it all cost; then the same over HTTP.
 
 The providers are played by a local server (`tallybook.testing.ReplayServer`), so no key and no network is
 needed; the SDKs, their streams, tools and failures are the real ones. Run it by `./dev try`.
@@ -7,12 +7,14 @@ needed; the SDKs, their streams, tools and failures are the real ones. Run it by
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 import warnings
 from pathlib import Path
 from typing import Any
@@ -167,6 +169,55 @@ def import_transcripts() -> int:
     return report((("import", "all"), ("monthly",), ("session", "--all", "--limit", "5")), FOLDER / "agents")
 
 
+SPAN = {
+    "traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174", "kind": 3,
+    "name": "chat claude-haiku-4-5",
+    "attributes": [
+        {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+        {"key": "gen_ai.provider.name", "value": {"stringValue": "anthropic"}},
+        {"key": "gen_ai.request.model", "value": {"stringValue": "claude-haiku-4-5"}},
+        {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "1200"}},
+        {"key": "gen_ai.usage.output_tokens", "value": {"intValue": "80"}},
+    ],
+}  # fmt: skip
+"""What any OpenTelemetry exporter sends, in its JSON form."""
+USAGE = {
+    "operation": "generate_project_ideas", "model": "gpt-4o", "provider": "openai", "projectId": "try",
+    "inputTokens": 900, "outputTokens": 150, "durationMs": 812,
+}  # fmt: skip
+
+
+def over_http() -> int:
+    """`tallybook serve` on the same folder: calls come in from elsewhere, figures go out. The number of calls."""
+    command = [sys.executable, "-m", "tallybook", "serve", "--port", "0", "--dir", str(FOLDER)]
+    print("\n$ tallybook serve", flush=True)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout is not None
+        try:
+            line = serving.stdout.readline().strip()
+            url = line.rsplit(" ", 1)[-1]
+            print(line)
+            now_ns = time.time_ns()
+            span = {**SPAN, "startTimeUnixNano": str(now_ns - 900_000_000), "endTimeUnixNano": str(now_ns)}
+            traces = {"resourceSpans": [{"scopeSpans": [{"scope": {"name": "any"}, "spans": [span]}]}]}
+            print(f"  POST /api/ai-usage, from any language     {ask(f'{url}/api/ai-usage', USAGE)}")
+            print(f"  POST /v1/traces, from OpenTelemetry       {ask(f'{url}/v1/traces', traces)}")
+            total = ask(f"{url}/api/ai/usage/summary?days=1")["total"]
+            print(f"  GET /api/ai/usage/summary                 {total['calls']} calls, ${total['cost_usd']:.4f}")
+            print("  the pages are at / and the interface at /docs; stopped again:", end=" ", flush=True)
+        finally:
+            serving.terminate()
+        print("drained" if serving.wait(30) == 0 else "not clean")
+    return 2
+
+
+def ask(url: str, body: object = None) -> Any:
+    """The answer to one request, as JSON."""
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, data, {"content-type": "application/json"})) as answer:
+        return json.load(answer)
+
+
 def main() -> int:
     """Make the calls, compare what was recorded with what was made, and report."""
     warnings.simplefilter("ignore")
@@ -193,7 +244,10 @@ def main() -> int:
         to.anthropic.close()
     recorded = len(TemporaryLedger(FOLDER).calls())
     print(f"  {made} calls made, {recorded} recorded in {FOLDER.name}/, {time.perf_counter() - begun:.1f} s")
-    worst = max(report(COMMANDS), import_transcripts())
+    worst = report(COMMANDS)
+    made += over_http()
+    recorded = len(TemporaryLedger(FOLDER).calls())
+    worst = max(worst, import_transcripts())
     print("\nThe records are plain lines; try: jq .tokens .try/*/telemetry*.jsonl")
     return 1 if recorded != made else worst
 
