@@ -251,3 +251,16 @@ def test_a_folder_that_is_gone_is_made_again_and_one_that_cannot_be_is_told(star
     assert reply.status == 503 and str(folder) in reply.json()["error"]["message"]
     folder.unlink()
     assert server.post("/api/ai-usage", LOG).status == 201
+
+
+def test_one_who_waits_and_fails_does_not_stop_the_writing_for_others(start: Start, caplog: Any) -> None:
+    from tallybook.ingest.intake import Lines
+
+    server = start()
+
+    def fails(error: BaseException | None) -> None:
+        raise ValueError("it fails by itself")
+
+    server.context.intake.submit_lines(Lines({}, 0), fails)
+    assert server.post("/api/ai-usage", LOG).status == 201
+    assert server.context.intake.counters["listeners"] == 1 and "it fails by itself" in caplog.text

@@ -7,6 +7,7 @@ power loss. What waits is bounded by bytes: beyond, `submit` refuses, and who as
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -28,6 +29,8 @@ from tallybook.model.errors import TallybookError
 from tallybook.model.limits import ERROR_MESSAGE_CHARS, INTAKE_BYTES, RECORD_BYTES, SEGMENT_BYTES
 
 Record = TypeVar("Record", Call, Step)
+log = logging.getLogger("tallybook.ingest")
+
 Done = Callable[[BaseException | None], None]
 """Called once, on the writing thread: with `None` when the records are durable, else with what the disk said."""
 
@@ -199,7 +202,11 @@ class Intake:
         with self._turn:
             self._waiting_bytes -= sum(lines.bytes for lines, _ in turn)
         for _, done in turn:
-            done(failure)
+            try:
+                done(failure)
+            except Exception:  # Whoever waits for it fails by itself: the pen goes on for all others.
+                self.counters["listeners"] += 1
+                log.exception("telling of a written record failed")
 
     def _writer(self, kind: Kind) -> Writer:
         writer = self._writers.get(kind)

@@ -39,7 +39,7 @@ _CORS_HEADERS = (
     "authorization, content-type, x-api-key, idempotency-key, last-event-id, if-none-match, content-encoding"
 )
 _EXPOSED = "etag, retry-after, location"
-_SECURITY = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin"}
+_SECURITY = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
 
 
 def routes() -> tuple[Route, ...]:
@@ -142,10 +142,11 @@ def _failed(error: TallybookError, route: Route, context: Context) -> HttpError:
 
 
 def _dress(response: Response, origin: str | None) -> None:
-    headers = response.headers
-    for name, value in _SECURITY.items():
-        headers.setdefault(name, value)
+    raw = response.raw_headers
+    told = {name for name, _ in raw}
+    raw.extend([pair for pair in _SECURITY if pair[0] not in told])
     if origin is not None:
+        headers = response.headers
         headers["access-control-allow-origin"] = origin
         headers["access-control-expose-headers"] = _EXPOSED
         headers.add_vary_header("origin")

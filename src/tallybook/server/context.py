@@ -12,9 +12,10 @@ import queue
 import secrets
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -116,6 +117,8 @@ class Context:
         self._pricer: tuple[float, Pricer] | None = None
         self.intake = Intake(settings, fsync=fsync)
         self.redact = Redactor(settings.redact_patterns, enabled=settings.redact)
+        self._durable: deque[tuple[Callable[[BaseException | None], None], BaseException | None]] = deque()
+        self._is_settling = False
         self.is_ready = False
         self.is_stopping = False
         self._stores: queue.SimpleQueue[CallStore] = queue.SimpleQueue()
@@ -225,7 +228,7 @@ class Context:
             if error is None:
                 durable.set_result(None)
             else:
-                durable.set_exception(_unwritten(self.settings.folder, error))
+                durable.set_exception(self._unwritten(error))
 
         self.intake.submit_lines(lines, settle)
         durable.result()
@@ -240,14 +243,28 @@ class Context:
             if error is None:
                 durable.set_result(None)
             else:
-                self.alerts.note("disk", f"{self.settings.folder}: {error}", self.now_us())
-                durable.set_exception(_unwritten(self.settings.folder, error))
+                durable.set_exception(self._unwritten(error))
 
         def tell(error: BaseException | None) -> None:
-            loop.call_soon_threadsafe(settle, error)
+            self._durable.append((settle, error))
+            if not self._is_settling:  # Once a turn of the intake: each wakes the loop by a system call.
+                self._is_settling = True
+                with suppress(RuntimeError):  # The loop is closed: a stop was cut short, and nobody waits any more.
+                    loop.call_soon_threadsafe(self._settle)
 
         submit(tell)
         await durable
+
+    def _settle(self) -> None:
+        """Tell all who wait what became of their records. The flag first: whoever comes after that calls again."""
+        self._is_settling = False
+        while self._durable:
+            settle, error = self._durable.popleft()
+            settle(error)
+
+    def _unwritten(self, error: BaseException) -> StorageError:
+        self.alerts.note("disk", f"{self.settings.folder}: {error}", self.now_us())
+        return _unwritten(self.settings.folder, error)
 
     def close(self) -> bool:
         """Write what was accepted, then release everything; False when something was not durable in time."""

@@ -47,9 +47,14 @@ def identity_of(request: Request) -> Identity:
     return identity
 
 
+_SCHEMED = ("authorization", "helicone-auth")
+_PLAIN = ("x-api-key", "api-key", "api_key", "x-tallybook-key")
+_KEY_NAMES = frozenset(name.encode() for name in (*_SCHEMED, *_PLAIN))
+
+
 def sent_keys(headers: Mapping[str, str]) -> Iterator[str]:
     """Texts of a request's headers that may be a key, the likeliest first."""
-    for name in ("authorization", "helicone-auth"):
+    for name in _SCHEMED:
         scheme, _, rest = headers.get(name, "").partition(" ")
         rest = rest.strip()
         if scheme.lower() == "bearer" and rest:
@@ -58,7 +63,7 @@ def sent_keys(headers: Mapping[str, str]) -> Iterator[str]:
             yield from _basic(rest)
         elif scheme and not rest:
             yield scheme
-    for name in ("x-api-key", "api-key", "api_key", "x-tallybook-key"):
+    for name in _PLAIN:
         if headers.get(name):
             yield headers[name]
 
@@ -77,6 +82,8 @@ async def identify(request: Request, context: Context) -> Identity:
     now_us = context.now_us()
     if context.keys.is_stale(now_us):
         await context.state(lambda state: context.keys.refresh(state, now_us))
+    if context.serving.is_open and not any(name in _KEY_NAMES for name, _ in request.scope["headers"]):
+        return EVERYBODY
     return told(request.headers, context, now_us)
 
 
