@@ -37,6 +37,7 @@ class CallsPage extends Page {
     tbody a { color: var(--tb-text); text-decoration: none; }
     tbody a:hover { text-decoration: underline; }
     .bad { color: var(--tb-bad); }
+    @media (max-width: 115rem) { .two.open .second, .two.open .third { display: none; } }
     @media (max-width: 75rem) { .two.open { grid-template-columns: minmax(0, 1fr); } .two.open .list { display: none; } aside { position: static; max-height: none; } .third { display: none; } }
     @media (max-width: 52rem) { .second { display: none; } }
   `];
