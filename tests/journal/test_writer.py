@@ -273,8 +273,8 @@ def test_each_line_is_made_durable_only_where_that_is_set(tmp_path: Path) -> Non
             mine.append(b"one\n", NOON)
         counts[fsync] = disk.counts.get("fsync", 0)
         mine.sync()
-        assert disk.counts["fsync"] == counts[fsync] + 1
-    assert counts == {True: 3, False: 0}
+        assert disk.counts["fsync"] == counts[fsync] + (1 if fsync else 3)
+    assert counts == {True: 5, False: 0}, "three lines, and once the two folders of a new segment"
 
 
 def test_another_users_segment_is_passed_over(tmp_path: Path) -> None:
@@ -387,3 +387,23 @@ def test_a_closed_writer_takes_a_segment_again(tmp_path: Path) -> None:
     mine.sync()
     mine.append(b"two\n", NOON)
     assert contents(tmp_path) == {"telemetry.jsonl": b"one\ntwo\n"}
+
+
+def test_the_name_of_a_new_segment_is_made_durable_with_its_first_line(tmp_path: Path) -> None:
+    synced: list[tuple[int, int]] = []
+
+    class Watching(FaultyDisk):
+        def fsync(self, descriptor: int) -> None:
+            status = os.fstat(descriptor)
+            synced.append((status.st_dev, status.st_ino))
+
+    def identity(path: Path) -> tuple[int, int]:
+        return path.stat().st_dev, path.stat().st_ino
+
+    mine = writer(tmp_path, disk=Watching())
+    mine.append(b"one\n", NOON)
+    mine.sync()
+    assert synced == [identity(tmp_path / DAY / "telemetry.jsonl"), identity(tmp_path / DAY), identity(tmp_path)]
+    mine.append(b"two\n", NOON)
+    mine.sync()
+    assert synced[3:] == synced[:1]

@@ -66,7 +66,7 @@ class Writer:
 
     __slots__ = (
         "_adopts", "_bytes_max", "_day_end_us", "_disk", "_fd", "_folder", "_fsync", "_kind", "_lock", "_look_us",
-        "_needs_newline", "_os_write", "_size",
+        "_needs_newline", "_new_in", "_os_write", "_size",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +88,8 @@ class Writer:
         self._look_us = 0
         """Until this moment a line may be written without a look at the segment; 0 asks for one in any case."""
         self._needs_newline = False
+        self._new_in: Path | None = None
+        """The folder of a segment that was just created: its name is not on the disk before the folder is."""
 
     def append(self, line: bytes, now_us: int) -> None:
         """Write one line (with its newline) to the segment of the day of `now_us` (microseconds, UTC).
@@ -123,7 +125,7 @@ class Writer:
         """After a look and a write that went well: make it durable where that is set, and decide on the next look."""
         if self._fsync:
             try:
-                self._disk.fsync(self._fd)
+                self._make_durable()
             except OSError:
                 self._size -= len(line)
                 self._take_back(len(line))
@@ -165,6 +167,7 @@ class Writer:
         self._fd = self._adopt(place) if adopts else -1
         if self._fd < 0:
             self._fd = self._create(place)
+            self._new_in = place
         self._size = os.fstat(self._fd).st_size
         self._needs_newline = self._size > 0 and os.pread(self._fd, 1, self._size - 1) != b"\n"
         self._day_end_us = day_us + _DAY_US
@@ -223,7 +226,20 @@ class Writer:
         """Make what was written survive power loss. Raises OSError."""
         with self._lock:
             if self._fd >= 0:
-                self._disk.fsync(self._fd)
+                self._make_durable()
+
+    def _make_durable(self) -> None:
+        """fsync the segment, and once after it was created the folders that hold its name."""
+        self._disk.fsync(self._fd)
+        if self._new_in is None:
+            return
+        for place in (self._new_in, self._new_in.parent):
+            descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                self._disk.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        self._new_in = None
 
     def close(self) -> None:
         """Give the segment up; the next `append` takes one again."""
