@@ -10,7 +10,15 @@ from tallybook.journal.writer import Writer
 from tallybook.model import codec
 from tallybook.model.call import Call, Cost
 from tallybook.model.errors import InputError
-from tallybook.model.question import DIMENSIONS, MEASURES, TOOL_DIMENSIONS, TOOL_MEASURES, Filter, Question
+from tallybook.model.question import (
+    DIMENSIONS,
+    FAILURE_MEASURES,
+    MEASURES,
+    TOOL_DIMENSIONS,
+    TOOL_MEASURES,
+    Filter,
+    Question,
+)
 from tallybook.model.usage import Usage
 from tallybook.store.lake.light import LightStore
 from tallybook.store.lake.manifest import RealDisk
@@ -202,6 +210,13 @@ TOOL_QUESTIONS = [
     Question(
         source="tool_calls", measures=TOOL_MEASURES, dimensions=("tool",), filters=(Filter("tool", "eq", "bash"),)
     ),
+    *(
+        Question(
+            source="tool_calls", measures=FAILURE_MEASURES, dimensions=dimensions,
+            filters=(Filter("error", "exists"),), order=(("last_at_us", "desc"),), limit=7,
+        )
+        for dimensions in (("tool", "error"), ("tool", "error", "call_id"))
+    ),
     Question(
         source="tool_calls", measures=("uses",), since_us=START_US + DAY_US, until_us=START_US + 2 * DAY_US,
         filters=(Filter("server_side", "eq", True),),
@@ -380,6 +395,7 @@ class TestCallStore:
             (Question(zone="Europe/Berln"), "unknown time zone 'Europe/Berln'"),
             (Question(filters=(Filter("duration_us", "gte", "soon"),)), "duration_us is a whole number"),
             (Question(source="tool_calls", measures=("calls", "cost_nanousd")), "unknown measure 'cost_nanousd'"),
+            (Question(source="tool_calls", measures=("uses",), dimensions=("error",)), "'uses' is not known by"),
             (Question(order=(("name", "asc"),)), "unknown column to order by 'name'"),
         ],
     )

@@ -206,3 +206,13 @@ def test_tokens_of_a_chat_a_user_and_a_message_with_estimates_apart(server: Runn
     one = told(server, "/api/token-usage?messageId=m2")
     assert (one["messageCount"], one["totalEstimatedCost"], one["totalActualCost"]) == (1, 0.5, 0)
     assert server.get("/api/token-usage?messageId=nothing").status == 404
+
+
+def test_failures_of_tools_add_up_and_their_examples_are_calls(full: Running) -> None:
+    found = told(full, f"/api/ai/usage/tools/failures?{SPAN}&top=100")
+    assert found["failures"] == told(full, f"/api/ai/usage/tools?{SPAN}")["total"]["failures"] > 0
+    assert sum(row["failures"] for row in found["rows"]) == found["failures"]
+    for row in found["rows"]:
+        for call_id in row["call_ids"]:
+            tools = told(full, f"/api/v1/calls/{call_id}")["call"]["tool_calls"]
+            assert row["tool"] in {one["name"] for one in tools}

@@ -25,6 +25,12 @@ its tags. `hour_of_day` (0-23) and `day_of_week` (0 = Monday) are in the questio
 
 TOOL_DIMENSIONS = ("tool", "server_side", "project", "provider", "model", "agent_name", "user_id", "run_id")
 
+FAILURE_DIMENSIONS = ("error", "call_id")
+"""What tool uses can besides be grouped and filtered by: the text of the failure, and the call that asked. Where a use
+was asked for and executed, the text is known of its execution only; so beside `error` go `FAILURE_MEASURES` alone."""
+
+FAILURE_MEASURES = ("failures", "calls", "runs", "last_at_us")
+
 MEASURES = (
     "calls", "errors", "input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens",
     "reasoning_tokens", "cost_nanousd", "priced_calls", "unpriced_calls", "estimated_calls", "users", "runs",

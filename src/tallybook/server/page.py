@@ -25,7 +25,7 @@ _TYPES = {
     ".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8", ".json": "application/json",
 }  # fmt: skip
 _PACK_FROM_BYTES = 700
-PAGES = ("/", "/calls", "/models", "/users", "/projects")
+PAGES = ("/", "/calls", "/tools", "/models", "/users", "/projects")
 """Addresses of pages."""
 PLOT_STYLE = "sha256-lO25vYlMY2OqLPIQM5bxIQjKXUBjhIooQ9PQjlKiWoE="
 """The one inline style: the charting library puts it into each chart, always the same text."""

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from tallybook.model.question import TOOL_DIMENSIONS
 from tallybook.query import ranking, stats, usage
 from tallybook.query.plain import plain, report
-from tallybook.query.tools import tools
+from tallybook.query.tools import failures, tools
 from tallybook.server.context import Context
 from tallybook.server.given import BY, COMPARE, SCOPE, TOP, Given, unknown
 from tallybook.server.reply import answered
@@ -19,6 +19,8 @@ from tallybook.server.route import Param, Route
 DAYS = 30
 """Covered where no time is given."""
 TOP_MAX = 1_000
+FAILURES_MAX = 100
+"""Kinds of failure told: the examples of each may take a look of their own at the ledger."""
 SECTIONS = ("model", "provider", "task", "project")
 _INTERVAL = Param("interval", "`hour`, `day`, `week` or `month`. Default: hours up to two days, else days.")
 _OF = Param("of", "`calls` (the default) or `tools`.")
@@ -48,6 +50,16 @@ async def get_tools(request: Request, context: Context) -> Response:
             raise unknown("dimension of tool uses", name, TOOL_DIMENSIONS)
     return await answered(
         request, context, scope.span, lambda store: report("tools", tools(store, scope, by, top=top))
+    )  # fmt: skip
+
+
+async def get_failures(request: Request, context: Context) -> Response:
+    """Why uses of tools failed, with calls as examples."""
+    given = Given(request, (TOP,))
+    scope = given.scope(request, context, days=DAYS)
+    top = given.count("top", 20, FAILURES_MAX)
+    return await answered(
+        request, context, scope.span, lambda store: report("tool_failures", failures(store, scope, top=top))
     )  # fmt: skip
 
 
@@ -105,6 +117,7 @@ ROUTES = tuple(
     for word, handler, summary, params in (
         ("summary", get_summary, "Totals, their course and what they are made of", (BY, COMPARE, TOP)),
         ("tools", get_tools, "Uses of tools: how often, how long, how often they failed", (BY, TOP)),
+        ("tools/failures", get_failures, "Why uses of tools failed, with examples", (TOP,)),
         ("timeseries", get_timeseries, "Figures over time, in all or by group", (BY, _INTERVAL, _OF)),
         ("models", get_models, "Models with cost, tokens, durations, success rate", (BY, COMPARE, TOP, _SORT)),
         ("operations", get_operations, "The same by what the calls were for", (BY, COMPARE, TOP, _SORT)),

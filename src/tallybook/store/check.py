@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from tallybook.model.errors import InputError
 from tallybook.model.question import (
     DIMENSIONS,
+    FAILURE_DIMENSIONS,
+    FAILURE_MEASURES,
     MEASURES,
     TOOL_DIMENSIONS,
     TOOL_MEASURES,
@@ -109,7 +111,7 @@ def checked_question(question: Question) -> Question:
     is_tools = question.source == "tool_calls"
     if question.source not in ("calls", "tool_calls"):
         raise _unknown("source", question.source, ("calls", "tool_calls"))
-    dimensions = TOOL_DIMENSIONS if is_tools else DIMENSIONS
+    dimensions = (*TOOL_DIMENSIONS, *FAILURE_DIMENSIONS) if is_tools else DIMENSIONS
     measures = TOOL_MEASURES if is_tools else MEASURES
     for name in question.dimensions:
         if is_tools and name.startswith(METADATA):
@@ -132,7 +134,9 @@ def checked_question(question: Question) -> Question:
             raise _unknown("column to order by", name, columns)
         if direction not in ("asc", "desc"):
             raise InputError(f"order is asc or desc, not {direction!r}", field="order")
-    known = TOOL_DIMENSIONS if is_tools else CALL_FIELDS
+    known = dimensions if is_tools else CALL_FIELDS
+    if is_tools:
+        _check_failures(question)
     for one in question.filters:
         if is_tools and one.field.startswith(METADATA):
             raise _unknown("field", one.field, known)
@@ -142,6 +146,17 @@ def checked_question(question: Question) -> Question:
         until_us=question.until_us, grain=question.grain, zone=question.zone, order=_order(question),
         limit=question.limit, source=question.source,
     )  # fmt: skip
+
+
+def _check_failures(question: Question) -> None:
+    """What is asked by the text of failures is about failures. Raises InputError."""
+    by_error = "error" in question.dimensions or any(one.field == "error" for one in question.filters)
+    for name in question.measures if by_error else ():
+        if name not in FAILURE_MEASURES:
+            raise InputError(
+                f"{name!r} is not known by the error of a tool use", field=name,
+                hint=f"measures beside error: {', '.join(FAILURE_MEASURES)}",
+            )  # fmt: skip
 
 
 def columns_of(question: Question) -> tuple[str, ...]:

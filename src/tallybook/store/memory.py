@@ -37,7 +37,7 @@ class Use(NamedTuple):
     run_id: str | None
     server_side: bool
     duration_us: int | None
-    failed: bool
+    error: str | None
     at_us: int
 
 
@@ -235,7 +235,7 @@ def _tool_measure(name: str, uses: Sequence[Use]) -> Any:
         case "uses":
             return len(uses)
         case "failures":
-            return sum(use.failed for use in uses)
+            return sum(use.error is not None for use in uses)
         case "duration_avg_us":
             return _average(durations)
         case "duration_p95_us":
@@ -248,11 +248,18 @@ def _tool_measure(name: str, uses: Sequence[Use]) -> Any:
             return max((use.at_us for use in uses), default=None)
 
 
+def _error_of(step: Step) -> str | None:
+    """Why an execution failed; `None` when it did not."""
+    return (step.error_message or "error") if step.status == "error" else None
+
+
 def _use_field(use: Use, name: str) -> Any:
     if name == "tool":
         return use.tool
-    if name in ("server_side", "run_id"):
+    if name in ("server_side", "run_id", "error"):
         return getattr(use, name)
+    if name == "call_id":
+        return None if use.call is None else use.call.call_id
     return None if use.call is None else field_of(use.call, name, datetime.min)
 
 
@@ -332,12 +339,12 @@ class MemoryStore:
                         continue
                     asked.add(tool.id)
                 duration = tool.duration_us if tool.duration_us is not None or step is None else step.duration_us
-                failed = tool.error is not None or (step is not None and step.status == "error")
-                uses.append(Use(tool.name, call, run_of(call), tool.server_side, duration, failed, call.started_at_us))
+                error = tool.error if tool.error is not None or step is None else _error_of(step)
+                uses.append(Use(tool.name, call, run_of(call), tool.server_side, duration, error, call.started_at_us))
         for step in self._steps:
             if step.kind == "tool" and step.tool_call_id not in asked:
-                failed = step.status == "error"
-                uses.append(Use(step.name, None, step.run_id, False, step.duration_us, failed, step.started_at_us))
+                error = _error_of(step)
+                uses.append(Use(step.name, None, step.run_id, False, step.duration_us, error, step.started_at_us))
                 if step.tool_call_id is not None:
                     asked.add(step.tool_call_id)
         return uses

@@ -24,14 +24,16 @@ export function scopeOf(params, now) {
 }
 
 /**
- * @param {URLSearchParams} address @param {{measures: string[], dimensions?: string[], interval?: string, limit?: number, order?: string, source?: string, isCompared?: boolean}} question
+ * @param {URLSearchParams} address @param {{measures: string[], dimensions?: string[], interval?: string, limit?: number, order?: string, source?: string, filters?: string[], isCompared?: boolean}} question
  * @param {AbortSignal} [signal]
  * @returns {Promise<Answer>}
  */
-export function query(address, { measures, dimensions, interval, limit, order, source, isCompared = false }, signal) {
+export function query(address, { measures, dimensions, interval, limit, order, source, filters = [], isCompared = false }, signal) {
+  const scope = scopeOf(address, new Date());
   return ask('/api/v1/query', {
     params: {
-      ...scopeOf(address, new Date()),
+      ...scope,
+      filter: [...(scope.filter ?? []), ...filters],
       measures: measures.join(','),
       dimensions: dimensions?.length ? dimensions.join(',') : null,
       interval, limit, order, source,
