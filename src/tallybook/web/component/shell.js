@@ -4,6 +4,9 @@
 import { LitElement, css, html, nothing } from '../vendor/lit-3.3.3.js';
 import { Address } from '../lib/address.js';
 import { ask, useKey, ApiError } from '../lib/api.js';
+import { isPaletteKey, isSingleKey } from '../lib/keys.js';
+import './keys.js';
+import './palette.js';
 
 export const address = new Address();
 
@@ -39,6 +42,8 @@ class Shell extends LitElement {
     svg { width: 1.25rem; height: 1.25rem; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linejoin: round; stroke-linecap: round; flex: none; }
     .end { margin-top: auto; display: flex; flex-direction: column; gap: var(--tb-1); }
     button { font: inherit; color: var(--tb-text-soft); background: none; border: 1px solid transparent; border-radius: var(--tb-radius); padding: var(--tb-2) var(--tb-3); text-align: left; cursor: pointer; min-height: 2.5rem; }
+    .find { display: flex; gap: var(--tb-3); align-items: center; border-color: var(--tb-line); margin-bottom: var(--tb-2); background: var(--tb-surface); }
+    .find kbd { margin-left: auto; font: var(--tb-size-small) var(--tb-mono); }
     button:hover { background: var(--tb-surface); color: var(--tb-text); }
     main { padding: var(--tb-5) var(--tb-6) var(--tb-6); min-width: 0; max-width: 100rem; }
     :focus-visible { outline: 2px solid var(--tb-focus); outline-offset: 2px; }
@@ -50,6 +55,8 @@ class Shell extends LitElement {
       nav { flex-direction: row; position: static; height: auto; padding: var(--tb-2); overflow-x: auto; border-right: 0; border-bottom: 1px solid var(--tb-line); align-items: center; }
       .name { padding: 0 var(--tb-2); }
       .name span, .end { display: none; }
+      .find kbd, .find span { display: none; }
+      .find { margin: 0; border: 0; }
       nav a.page { padding: var(--tb-2); white-space: nowrap; }
       main { padding: var(--tb-4) var(--tb-3); }
     }
@@ -66,6 +73,11 @@ class Shell extends LitElement {
     this.#applyTheme();
     address.addEventListener('change', () => this.#visit());
     this.addEventListener('click', (event) => this.#follow(event));
+    this.addEventListener('tb-go', (event) => {
+      const { path, changes } = /** @type {CustomEvent<import('../lib/palette.js').Offer>} */ (event).detail;
+      address.go(path, changes);
+    });
+    window.addEventListener('keydown', (event) => this.#key(event));
     this.addEventListener('tb-locked', () => { this._needsKey = true; });
     this.#visit();
   }
@@ -99,6 +111,21 @@ class Shell extends LitElement {
     if (link.getAttribute('href')?.startsWith('#')) return;
     event.preventDefault();
     address.go(link.pathname, Object.fromEntries(new URLSearchParams(link.search)));
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (isPaletteKey(event)) this.#open('tb-palette');
+    else if (!isSingleKey(event)) return;
+    else if (event.key === '?') this.#open('tb-keys');
+    else if (event.key === '/') /** @type {any} */ (this._shown?.shadowRoot?.querySelector('tb-control'))?.search();
+    else return;
+    event.preventDefault();
+  }
+
+  /** @param {'tb-palette' | 'tb-keys'} tag of a dialog */
+  #open(tag) {
+    if (!this._needsKey) /** @type {any} */ (this.renderRoot.querySelector(tag)).open();
   }
 
   #applyTheme() {
@@ -135,15 +162,19 @@ class Shell extends LitElement {
       <nav aria-label="Pages">
         <button class="skip" @click=${() => this.renderRoot.querySelector('main')?.focus()}>Skip to content</button>
         <a class="name" href="/" aria-label="Tallybook, overview"><img src="/assets/icon.svg" alt="" width="24" height="24" /><span>Tallybook</span></a>
+        <button class="find" aria-label="Go to … (Ctrl K)" @click=${() => this.#open('tb-palette')}><svg viewBox="0 0 24 24" aria-hidden="true"><path d="M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM16 16l5 5"></path></svg><span>Go to</span><kbd>Ctrl K</kbd></button>
         ${PAGES.map((page) => html`
           <a class="page" href=${page.path} aria-current=${page === this._page ? 'page' : nothing}>
             <svg viewBox="0 0 24 24" aria-hidden="true"><path d=${page.icon}></path></svg>${page.label}</a>`)}
         <div class="end">
           <button @click=${() => this.#nextTheme()}>Theme: ${this._theme}</button>
+          <button @click=${() => this.#open('tb-keys')}>Keys: ?</button>
           <a class="page" href="/docs" target="_self">HTTP interface</a>
         </div>
       </nav>
       <main id="main" tabindex="-1">${this.#content()}</main>
+      <tb-palette .pages=${PAGES}></tb-palette>
+      <tb-keys></tb-keys>
     `;
   }
 

@@ -8,6 +8,7 @@ import { ask } from '../lib/api.js';
 import { costExact, costText, modelOf } from '../lib/call.js';
 import { ms } from '../lib/column.js';
 import { count, exact, moment } from '../lib/format.js';
+import { isSingleKey } from '../lib/keys.js';
 import { listen } from '../lib/live.js';
 import { Load } from '../lib/load.js';
 import { scopeOf } from '../lib/question.js';
@@ -137,16 +138,12 @@ class CallsPage extends Page {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.composedPath().some((one) => one instanceof HTMLInputElement || one instanceof HTMLSelectElement || one instanceof HTMLTextAreaElement)) return;
+    if (!isSingleKey(event)) return;
     const calls = this.load.value?.calls ?? [];
     const at = calls.findIndex((/** @type {any} */ call) => call.call_id === address.get('call'));
     if (event.key === 'j' && at + 1 < calls.length) this.#open(calls[at + 1].call_id);
     else if (event.key === 'k' && at > 0) this.#open(calls[at - 1].call_id);
     else if (event.key === 'Escape' && address.get('call')) this.#open(null);
-    else if (event.key === '/') {
-      event.preventDefault();
-      /** @type {any} */ (this.renderRoot.querySelector('tb-control')).search();
-    }
   }
 
   /** @param {boolean} isOn */
