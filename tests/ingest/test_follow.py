@@ -176,7 +176,8 @@ def test_whoever_watches_is_told_every_line_once(tmp_path):
     state = SqliteState(tmp_path / "state.db")
     told: list[str] = []
 
-    def on_calls(calls: list[Call]) -> None:
+    def on_calls(calls, costs) -> None:
+        assert len(costs) == len(calls)
         told.extend(one.call_id for one in calls)
 
     write(folder, [call(1), call(2)])

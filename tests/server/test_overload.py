@@ -27,6 +27,7 @@ from tallybook.journal.writer import RealDisk
 from tallybook.server.alarm import Alarm
 from tallybook.server.context import Context
 from tallybook.server.room import Room
+from tallybook.server.tally import listener
 from tallybook.testing import FaultyDisk
 
 
@@ -183,25 +184,29 @@ def test_a_sender_that_is_refused_over_and_over_is_named_without_its_key(start: 
     assert "broken-app" not in public and made.key.key_id not in public, "strangers learn nothing of senders"
 
 
+def hear(server) -> None:
+    """Let the figures hear of the server's calls, as following does."""
+    found = calls(server)
+    listener(server.context)(found, [server.context.prices.cost(call) for call in found])
+
+
 def test_many_refusals_for_one_reason_and_records_from_the_future_are_noticed(start: Start) -> None:
-    from tallybook.server.tally import listener
 
     server = start()
     Alarm(server.context)
     server.post("/api/ai-usage", [{**LOG, "input_tokens": -1}] * 150)
     assert server.context.alerts.under_way("refused")[0].count == 150
     server.post("/api/ai-usage", {**LOG, "created_at": time.time() + 3600})
-    listener(server.context)(calls(server))
+    hear(server)
     (told,) = server.context.alerts.under_way("clock")
     assert "minutes ahead" in told.message
 
 
 def test_calls_tokens_and_cost_are_counted_by_project_and_model(start: Start) -> None:
-    from tallybook.server.tally import listener
 
     server = start(any_project=True)
     server.post("/api/ai-usage", [{**LOG, "project_id": "docs"}] * 3 + [{**LOG, "model": "nobody-knows", "error": "x"}])
-    listener(server.context)(calls(server))
+    hear(server)
     text = server.get("/metrics").body.decode()
     of = f'project="docs",provider="openai",model="{LOG["model"]}"'
     operation = calls(server)[0].operation

@@ -7,13 +7,14 @@ is told and whoever follows at the same time (`store.tally`). What is sealed com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tallybook.ingest.handed import Handed, Piece
 from tallybook.ingest.segment import identity_of
 from tallybook.model import codec
-from tallybook.model.call import Call
+from tallybook.model.call import Call, Cost
 from tallybook.model.errors import InputError, StorageError
 from tallybook.prices.pricer import Pricer
 from tallybook.store.base import TotalStore
@@ -27,7 +28,7 @@ CHUNK_BYTES = 4 * 1024 * 1024
 """Read and stored in one transaction; a crash costs at most this much work."""
 _TRIES = 50
 
-OnCalls = Callable[[list[Call]], None]
+OnCalls = Callable[[Sequence[Call], Sequence[Cost]], None]
 
 
 class Followed(NamedTuple):
@@ -42,12 +43,17 @@ def is_reflected(snap: Snapshot, state: TotalStore) -> bool:
     return state.sequence() == snap.manifest.sequence and not state.stale().run_ids
 
 
-def follow(folder: Path, state: TotalStore, prices: Prices | None, on_calls: OnCalls | None = None) -> Followed:
-    """Take in every complete line written since the last pass; `on_calls` gets them after they are stored.
+def follow(
+    folder: Path, state: TotalStore, prices: Prices | None, on_calls: OnCalls | None = None,
+    handed: Handed | None = None,
+) -> Followed:  # fmt: skip
+    """Take in every complete line written since the last pass; `on_calls` gets calls and costs after they are stored.
+
+    Where calls of a segment were `handed` over, a pass goes as far as these and leaves what comes after to the next.
 
     Raises StorageError.
     """
-    work = _Pass(folder, state, Pricer(prices), on_calls)
+    work = _Pass(folder, state, Pricer(prices), on_calls, handed or Handed())
     for _ in range(_TRIES):
         snap = snapshot(folder)
         if not is_reflected(snap, state):
@@ -63,16 +69,20 @@ def follow(folder: Path, state: TotalStore, prices: Prices | None, on_calls: OnC
 class _Pass:
     """One pass over the segments, which begins again when the lake changes meanwhile."""
 
-    def __init__(self, folder: Path, state: TotalStore, pricer: Pricer, on_calls: OnCalls | None) -> None:
+    def __init__(
+        self, folder: Path, state: TotalStore, pricer: Pricer, on_calls: OnCalls | None, handed: Handed
+    ) -> None:
         self._folder = folder
         self._state = state
         self._pricer = pricer
         self._on_calls = on_calls
+        self._handed = handed
         self.calls = self.bad = 0
 
     def take(self, snap: Snapshot) -> bool:
         """Follow what is there; False when the state holds another manifest than `snap`."""
         offsets = self._state.offsets()
+        waiting = self._handed.segments()
         hot = set(snap.hot.get("telemetry", []))
         listed = list_segments(self._folder)
         sealed = set(snap.manifest.sealed)
@@ -91,6 +101,7 @@ class _Pass:
                     return False
             except FileNotFoundError:
                 continue  # Renamed meanwhile: the next pass knows it under its new name.
+        self._handed.drop(waiting - seen)
         self._name_runs(listed.get("steps", []), offsets, seen, snap)
         self._forget(set(offsets) - seen)
         return True
@@ -103,17 +114,38 @@ class _Pass:
         return self._on_calls is not None or (self._folder / path).stat().st_size <= CHUNK_BYTES
 
     def _take_segment(self, path: str, identity: str, offset: int, snap: Snapshot, is_sealed: bool) -> bool:
-        for data, end in _chunks(self._folder / path, offset):
-            found, wrong = _decoded(data)
-            entries = [entry_of(call, self._pricer.cost(call)) for call in found]
+        for found, end, wrong in self._told(path, identity, offset):
+            costs = [self._pricer.cost(call) for call in found]
+            entries = [entry_of(call, cost) for call, cost in zip(found, costs, strict=True)]
             sequence = snap.manifest.sequence
             if not self._state.follow(entries, identity, end, sequence=sequence, is_sealed=is_sealed):
                 return False
+            self._handed.taken(identity, end)
             if self._on_calls is not None and found:
-                self._on_calls(found)
+                self._on_calls(found, costs)
             self.calls += len(found)
             self.bad += wrong
         return True
+
+    def _told(self, path: str, identity: str, offset: int) -> Iterator[tuple[list[Call], int, int]]:
+        """Calls from `offset` on, where they end, and how many lines were none; as handed over, else as read."""
+        # Another follower may have come further, or this one have read what was handed over a moment later.
+        self._handed.taken(identity, offset)
+        pieces = self._handed.pieces(identity)
+        if not pieces:
+            for data, end in _chunks(self._folder / path, offset):
+                found, wrong = _decoded(data)
+                yield found, end, wrong
+            return
+        for batch in _batches(pieces):
+            for data, end in _chunks(self._folder / path, offset, batch.start):  # What lies before was not handed over.
+                found, wrong = _decoded(data)
+                yield found, end, wrong
+                offset = end
+            if offset == batch.start:
+                yield list(batch.calls), batch.end, 0
+                offset = batch.end
+        self._handed.taken(identity, pieces[-1].end)
 
     def _name_runs(self, paths: list[str], offsets: dict[str, int], seen: set[str], snap: Snapshot) -> None:
         """Runs have the names that their own steps tell."""
@@ -145,12 +177,26 @@ class _Pass:
             self._state.forget(gone)
 
 
-def _chunks(path: Path, offset: int) -> Iterator[tuple[bytes, int]]:
-    """Whole lines from `offset` on, and where they end. Raises FileNotFoundError."""
+def _batches(pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """Pieces that lie side by side made one, as many as one transaction takes."""
+    start, end, calls = pieces[0].start, pieces[0].start, list[Call]()
+    for piece in pieces:
+        if calls and (piece.start != end or piece.end - start > CHUNK_BYTES):
+            yield Piece(start, end, calls)
+            start, calls = piece.start, []
+        calls.extend(piece.calls)
+        end = piece.end
+    yield Piece(start, end, calls)
+
+
+def _chunks(path: Path, offset: int, until: int | None = None) -> Iterator[tuple[bytes, int]]:
+    """Whole lines from `offset` on, at most up to `until`, and where they end. Raises FileNotFoundError."""
+    if until is not None and offset >= until:
+        return
     with path.open("rb") as file:
-        while True:
+        while until is None or offset < until:
             file.seek(offset)
-            data = file.read(CHUNK_BYTES)
+            data = file.read(CHUNK_BYTES if until is None else min(CHUNK_BYTES, until - offset))
             end = data.rfind(b"\n") + 1
             if not end and len(data) == CHUNK_BYTES:  # One line longer than a chunk.
                 data += file.readline()

@@ -21,6 +21,8 @@ from tallybook.capture.bodies import BodyWriter, preview
 from tallybook.capture.redact import Redactor
 from tallybook.config import Settings
 from tallybook.ingest.arrival import Arrival, Content
+from tallybook.ingest.handed import Handed, Piece
+from tallybook.ingest.segment import identity_of_open
 from tallybook.journal.layout import Kind
 from tallybook.journal.writer import Disk, Writer
 from tallybook.model import codec
@@ -50,6 +52,8 @@ class Lines(NamedTuple):
 
     of: dict[Kind, bytes]
     bytes: int
+    calls: tuple[Call, ...] = ()
+    """What reading the lines of calls would give, one of each, where that is known."""
 
 
 class Intake:
@@ -65,6 +69,9 @@ class Intake:
         self._settings = settings
         self._redact = Redactor(settings.redact_patterns, enabled=settings.redact)
         self._writers: dict[Kind, Writer] = {}
+        self.handed = Handed()
+        """For who follows in this process: the calls that were written."""
+        self._segment: tuple[int, str | None] = (0, None)
         self._waiting: list[tuple[Lines, Done]] = []
         self._waiting_bytes = 0
         self._turn = threading.Condition()
@@ -115,14 +122,14 @@ class Intake:
         if self._settings.responses != "full":
             calls = [_without_arguments(call) if call.tool_calls else call for call in calls]
         if calls:
-            made["telemetry"] = [
-                _bounded(self._without_secrets(call) if call.error_message else call) for call in calls
-            ]
+            told = [_bounded(self._without_secrets(call) if call.error_message else call) for call in calls]
+            made["telemetry"] = [line for line, _ in told]
+            calls = [codec.as_read(call, line) for line, call in told]
         if arrival.steps:
             steps = [self._without_secrets(step) if step.error_message else step for step in arrival.steps]
             made["steps"] = [codec.encode_step(step) for step in steps]
         joined = {kind: b"".join(lines) for kind, lines in made.items()}
-        return Lines(joined, sum(map(len, joined.values())))
+        return Lines(joined, sum(map(len, joined.values())), tuple(calls))
 
     def _without_secrets(self, record: Record) -> Record:
         """A failure's message, in which providers echo whole requests, as our own capture writes it."""
@@ -198,6 +205,9 @@ class Intake:
         except OSError as error:
             self.counters["disk"] += 1
             failure = error
+        else:
+            if "telemetry" in together:
+                self._hand_over([lines for lines, _ in turn])
         self.counters["turns"] += 1
         with self._turn:
             self._waiting_bytes -= sum(lines.bytes for lines, _ in turn)
@@ -207,6 +217,33 @@ class Intake:
             except Exception:  # Whoever waits for it fails by itself: the pen goes on for all others.
                 self.counters["listeners"] += 1
                 log.exception("telling of a written record failed")
+
+    def _hand_over(self, turn: list[Lines]) -> None:
+        """The calls of a turn that was written, with the places of their lines."""
+        writer = self._writers["telemetry"]
+        opened, segment = self._segment
+        if segment is None or opened != writer.opened:
+            try:
+                segment = identity_of_open(writer.descriptor)
+            except OSError:
+                return  # What was written is safe; the follower finds out what it can by itself.
+            self._segment = (writer.opened, segment)
+        if segment is None:
+            return
+        end = start = writer.end - sum([len(lines.of.get("telemetry", b"")) for lines in turn])
+        calls: list[Call] = []
+        for lines in turn:
+            size = len(lines.of.get("telemetry", b""))
+            if lines.calls:
+                calls.extend(lines.calls)
+                end += size
+            elif size:
+                if calls:
+                    self.handed.put(segment, Piece(start, end, calls))
+                end += size
+                start, calls = end, []
+        if calls:
+            self.handed.put(segment, Piece(start, end, calls))
 
     def _writer(self, kind: Kind) -> Writer:
         writer = self._writers.get(kind)
@@ -225,13 +262,13 @@ def _without_arguments(call: Call) -> Call:
     return msgspec.structs.replace(call, tool_calls=tools)
 
 
-def _bounded(call: Call) -> bytes:
-    """A call's line, without its raw parts where it would be too long to read."""
+def _bounded(call: Call) -> tuple[bytes, Call]:
+    """A call's line, and the call as it stands there: without its raw parts where it would be too long to read."""
     line = codec.encode(call)
     if len(line) <= RECORD_BYTES:
-        return line
+        return line, call
     short = msgspec.structs.replace(
         call, usage_raw=None, parameters={}, metadata={}, tool_calls=call.tool_calls[:100], prompt_preview=None,
         response_preview=None, flags=(*call.flags[:100], "record_cut"),
     )  # fmt: skip
-    return codec.encode(short)
+    return codec.encode(short), short

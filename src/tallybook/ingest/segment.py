@@ -16,8 +16,13 @@ def identity_of(path: Path) -> str | None:
     be given again. Raises FileNotFoundError.
     """
     with path.open("rb") as file:
-        first = file.read(_FIRST_BYTES)
-        number = os.fstat(file.fileno()).st_ino
+        return identity_of_open(file.fileno())
+
+
+def identity_of_open(descriptor: int) -> str | None:
+    """The same of an open segment."""
+    first = os.pread(descriptor, _FIRST_BYTES, 0)
+    number = os.fstat(descriptor).st_ino
     start = len(first) - len(first.lstrip(b"\n"))
     end = first.find(b"\n", start)
     if end < 0 and len(first) < _FIRST_BYTES:

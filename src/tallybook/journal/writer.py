@@ -66,7 +66,7 @@ class Writer:
 
     __slots__ = (
         "_adopts", "_bytes_max", "_day_end_us", "_disk", "_fd", "_folder", "_fsync", "_kind", "_lock", "_look_us",
-        "_needs_newline", "_new_in", "_os_write", "_size",
+        "_needs_newline", "_new_in", "_os_write", "_size", "opened",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +90,8 @@ class Writer:
         self._needs_newline = False
         self._new_in: Path | None = None
         """The folder of a segment that was just created: its name is not on the disk before the folder is."""
+        self.opened = 0
+        """How many segments it has taken so far: while it stays the same, so does the segment."""
 
     def append(self, line: bytes, now_us: int) -> None:
         """Write one line (with its newline) to the segment of the day of `now_us` (microseconds, UTC).
@@ -168,6 +170,7 @@ class Writer:
         if self._fd < 0:
             self._fd = self._create(place)
             self._new_in = place
+        self.opened += 1
         self._size = os.fstat(self._fd).st_size
         self._needs_newline = self._size > 0 and os.pread(self._fd, 1, self._size - 1) != b"\n"
         self._day_end_us = day_us + _DAY_US
@@ -221,6 +224,16 @@ class Writer:
             raise
         os.close(fd)
         return -1
+
+    @property
+    def descriptor(self) -> int:
+        """The segment that is written, for reading; -1 where there is none just now."""
+        return self._fd
+
+    @property
+    def end(self) -> int:
+        """Where the last line that was written ends in its segment, in bytes."""
+        return self._size
 
     def sync(self) -> None:
         """Make what was written survive power loss. Raises OSError."""

@@ -278,6 +278,28 @@ def call_of(line: Line) -> Call:
     )
 
 
+_EXACT_NANOUSD = 10**15
+"""Amounts below have at most fifteen digits, which a float in USD holds and gives back exactly."""
+_EXACT_US = 10**12
+"""Likewise durations below, in milliseconds."""
+
+
+def as_read(call: Call, line: bytes) -> Call:
+    """What `decode(line)` gives of the line of `call`, to whoever prices and counts it, without reading it."""
+    cost = call.cost
+    duration_us, ttft_us = call.duration_us or 0, call.ttft_us or 0
+    if not call.provider or not 0 <= duration_us < _EXACT_US or not 0 <= ttft_us < _EXACT_US:
+        return decode(line)
+    if cost is None:
+        return call
+    total = cost.total_nanousd
+    if total is None:
+        return msgspec.structs.replace(call, cost=None)
+    if not -_EXACT_NANOUSD < total < _EXACT_NANOUSD:
+        return decode(line)
+    return msgspec.structs.replace(call, cost=Cost(status="reported", total_nanousd=total))
+
+
 _S5_DEFAULTS: dict[str, Any] = {
     "v": None, "call_id": None, "agent_name": None, "operation": "chat", "model": None, "session_id": None,
     "user_id": None, "duration_ms": None, "cost_usd": None, "prompt_hash": None, "response_hash": None,

@@ -2,49 +2,68 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from tallybook.alert.episode import SKEW_US
-from tallybook.model.call import Call
+from tallybook.model.call import Call, Cost
 from tallybook.server.context import Context
-from tallybook.server.gauge import Labels
 
 _NANO = 1_000_000_000
 _LABEL_CHARS = 100
 
 
-def listener(context: Context) -> Callable[[list[Call]], None]:
+_Kind = tuple[str | None, str, str | None, str, str]
+"""Project, provider, model, operation, status."""
+
+
+class _Sums:
+    """What calls of one kind come to."""
+
+    __slots__ = ("cache_read", "calls", "cost_nanousd", "input", "output", "reasoning", "unpriced")
+
+    def __init__(self) -> None:
+        self.calls = self.input = self.output = self.cache_read = self.reasoning = 0
+        self.unpriced = self.cost_nanousd = 0
+
+
+def listener(context: Context) -> Callable[[Sequence[Call], Sequence[Cost]], None]:
     """What `Upkeep.listeners` gets: counts calls, tokens and cost, and notes calls from the future."""
 
-    def heard(calls: list[Call]) -> None:
-        _count(calls, context)
+    def heard(calls: Sequence[Call], costs: Sequence[Cost]) -> None:
+        _count(calls, costs, context)
         _look_at_clock(calls, context)
 
     return heard
 
 
-def _count(calls: Sequence[Call], context: Context) -> None:
-    numbers: Counter[tuple[str, Labels]] = Counter()
-    pricer = context.prices
-    for call in calls:
-        of = (_label(call.project), _label(call.provider), _label(call.response_model or call.model))
-        numbers["tallybook_calls_total", (*of, _label(call.operation), call.status)] += 1
+def _count(calls: Sequence[Call], costs: Sequence[Cost], context: Context) -> None:
+    kinds: dict[_Kind, _Sums] = {}
+    for call, cost in zip(calls, costs, strict=True):
+        kind: _Kind = (call.project, call.provider, call.response_model or call.model, call.operation, call.status)
+        sums = kinds.get(kind)
+        if sums is None:
+            sums = kinds[kind] = _Sums()
         usage = call.usage
-        for kind, count in (
-            ("input", usage.input_tokens), ("output", usage.output_tokens), ("cache_read", usage.cache_read_tokens),
-            ("reasoning", usage.reasoning_tokens),
-        ):  # fmt: skip
-            if count:
-                numbers["tallybook_tokens_total", (*of, kind)] += count
-        total = pricer.cost(call).total_nanousd
-        if total is None:
-            numbers["tallybook_unpriced_calls_total", of] += 1
-        elif total:
-            numbers["tallybook_cost_usd_total", of] += total
-    for (name, labels), number in numbers.items():
-        by = number / _NANO if name == "tallybook_cost_usd_total" else number
-        context.gauge.count(name, *labels, by=by)
+        sums.calls += 1
+        sums.input += usage.input_tokens or 0
+        sums.output += usage.output_tokens or 0
+        sums.cache_read += usage.cache_read_tokens or 0
+        sums.reasoning += usage.reasoning_tokens or 0
+        if cost.total_nanousd is None:
+            sums.unpriced += 1
+        else:
+            sums.cost_nanousd += cost.total_nanousd
+    for told, sums in kinds.items():
+        project, provider, model, operation, status = map(_label, told)
+        of = (project, provider, model)
+        context.gauge.count("tallybook_calls_total", *of, operation, status, by=sums.calls)
+        for name in ("input", "output", "cache_read", "reasoning"):
+            if tokens := getattr(sums, name):
+                context.gauge.count("tallybook_tokens_total", *of, name, by=tokens)
+        if sums.unpriced:
+            context.gauge.count("tallybook_unpriced_calls_total", *of, by=sums.unpriced)
+        if sums.cost_nanousd:
+            context.gauge.count("tallybook_cost_usd_total", *of, by=sums.cost_nanousd / _NANO)
 
 
 def _label(text: str | None) -> str:

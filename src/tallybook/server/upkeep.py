@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tallybook.ingest.arrival import Arrival
 from tallybook.ingest.follow import follow
 from tallybook.ingest.langfuse import RETRY_US
-from tallybook.model.call import Call
+from tallybook.model.call import Call, Cost
 from tallybook.model.errors import TallybookError
 from tallybook.prices.book import PriceBook
 from tallybook.prices.pricer import Pricer
@@ -24,11 +24,15 @@ from tallybook.store.base import StateStore
 from tallybook.store.open import open_prices, open_state
 
 FOLLOW_S = 0.2
+BUSY_S = 1.0
+"""Between two passes of which one took in `BUSY_CALLS` or more: fewer and longer transactions cost less a call. Only
+run totals wait for it; the live feed has calls from the journal's ends."""
+BUSY_CALLS = 500
 SEAL_LOOK_S = 10.0
 """How often is looked whether sealing is due."""
 _STOP_S = 30.0
 
-Listener = Callable[[list[Call]], None]
+Listener = Callable[[Sequence[Call], Sequence[Cost]], None]
 
 
 class Upkeep:
@@ -55,8 +59,9 @@ class Upkeep:
         state: StateStore | None = None
         looked = time.monotonic()
         tended: float | None = None
+        pause_s = FOLLOW_S
         try:
-            while not self._stop.wait(FOLLOW_S):
+            while not self._stop.wait(pause_s):
                 try:
                     if state is None:
                         state = open_state(self._settings)
@@ -66,7 +71,9 @@ class Upkeep:
                         tended = time.monotonic()
                         pricer = Pricer(self._prices())
                         overdue.record_overdue(self._context, state, pricer, self._context.now_us() + ahead_us)
-                    follow(self._settings.folder, state, self._prices(), self._tell)
+                    handed = self._context.intake.handed
+                    followed = follow(self._settings.folder, state, self._prices(), self._tell, handed)
+                    pause_s = BUSY_S if followed.calls >= BUSY_CALLS else FOLLOW_S
                     if time.monotonic() - looked >= SEAL_LOOK_S:
                         looked = time.monotonic()
                         self._recover(state)
@@ -84,9 +91,9 @@ class Upkeep:
             self._book = (now_s, open_prices(self._settings))
         return self._book[1]
 
-    def _tell(self, calls: list[Call]) -> None:
+    def _tell(self, calls: Sequence[Call], costs: Sequence[Cost]) -> None:
         for listener in self.listeners:
-            listener(calls)
+            listener(calls, costs)
 
     def _recover(self, state: StateStore) -> None:
         """Write the calls of tasks whose end a crash broke off; following them tells the state that they are there."""

@@ -57,17 +57,30 @@ def _values(entry: Entry, segment: str, is_sealed: bool, weight: int) -> tuple[A
 class _Seen:
     """What entries of one run tell of it besides figures."""
 
+    __slots__ = ("agent_name", "end", "project", "session_id", "start", "tags", "user_id")
+
     def __init__(self) -> None:
-        self.first: dict[str, str | None] = dict.fromkeys(("project", "user_id", "session_id", "agent_name"))
+        self.project: str | None = None
+        self.user_id: str | None = None
+        self.session_id: str | None = None
+        self.agent_name: str | None = None
         self.tags: set[str] = set()
         self.start = self.end = 0
 
     def add(self, entry: Entry) -> None:
-        for name, value in self.first.items():
-            if value is None:
-                self.first[name] = getattr(entry, name)
-        self.tags.update(entry.tags)
-        self.start = min(self.start or entry.started_at_us, entry.started_at_us)
+        if self.project is None:
+            self.project = entry.project
+        if self.user_id is None:
+            self.user_id = entry.user_id
+        if self.session_id is None:
+            self.session_id = entry.session_id
+        if self.agent_name is None:
+            self.agent_name = entry.agent_name
+        if entry.tags:
+            self.tags.update(entry.tags)
+        started_at_us = entry.started_at_us
+        if started_at_us < self.start or not self.start:
+            self.start = started_at_us
         self.end = max(self.end, entry.ended_at_us)
 
 
@@ -82,10 +95,16 @@ class Totals:
     def add(self, entries: Sequence[Entry], segment: str, *, is_sealed: bool) -> None:
         """Take in the entries of a segment."""
         for entry in entries:
-            if entry.run_id is not None:
-                self._seen.setdefault(entry.run_id, _Seen()).add(entry)
+            run_id = entry.run_id
+            if run_id is not None:
+                seen = self._seen.get(run_id)
+                if seen is None:
+                    seen = self._seen[run_id] = _Seen()
+                seen.add(entry)
         repeated = self._repeated(entries)
-        plain = [entry for entry in entries if repeated.isdisjoint((entry.call_id, entry.response))]
+        plain = entries
+        if repeated:
+            plain = [entry for entry in entries if repeated.isdisjoint((entry.call_id, entry.response))]
         self._insert_all(plain, segment, is_sealed)
         if len(plain) < len(entries):
             for entry in entries:
@@ -111,9 +130,26 @@ class Totals:
         """Records of calls that nothing is known of."""
         weight = 0 if is_sealed else 1
         self._con.executemany(_INSERT, [_values(entry, segment, is_sealed, weight) for entry in entries])
-        if weight:
-            for entry in entries:
-                self._change(entry, weight)
+        if not weight:
+            return
+        sums: dict[str, list[int]] = {}
+        for entry in entries:
+            if entry.run_id is None:
+                continue
+            of = sums.get(entry.run_id)
+            if of is None:
+                of = sums[entry.run_id] = [0] * len(Figures._fields)
+            of[0] += 1
+            of[1] += entry.errors
+            of[2] += entry.input_tokens
+            of[3] += entry.output_tokens
+            cost_nanousd = entry.cost_nanousd
+            if cost_nanousd is None:
+                of[5] += 1
+            else:
+                of[4] += cost_nanousd
+        for run_id, of in sums.items():
+            self._changes[run_id] = self._changes.get(run_id, Figures()).plus(Figures(*of))
 
     def _add_one(self, entry: Entry, segment: str, is_sealed: bool) -> None:
         group = self._group(entry.call_id, entry.response)
@@ -239,7 +275,8 @@ class Totals:
     def _seen_rows(self) -> Iterator[tuple[object, ...]]:
         for run_id, seen in self._seen.items():
             tags = msgspec.json.encode(sorted(seen.tags)).decode()
-            yield (run_id, *seen.first.values(), tags, seen.start, seen.end, None)
+            first = (seen.project, seen.user_id, seen.session_id, seen.agent_name)
+            yield (run_id, *first, tags, seen.start, seen.end, None)
 
 
 def _seen_row(run: Run) -> tuple[object, ...]:
