@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tallybook.model.call import Run
+from tallybook.store.base import UNREFLECTED, Building
 from tallybook.store.memory_state import MemoryState
 from tallybook.store.sqlite.state import SqliteState
 from tallybook.store.tally import Entry
@@ -131,6 +132,42 @@ class TestTotals:
         follow(state, entry("a", "q"))
         reflect(state, Run(run_id="r", call_count=4), is_whole=True)
         assert (sums(state, "r")[0], sums(state, "q")[0]) == (4, 1)
+
+    def test_totals_told_in_portions_are_those_told_at_once(self, state):
+        follow(state, entry("a", "r"), entry("b", "q"), segment="s")
+        follow(state, entry("c", "r"), entry("d", "x"), segment="t")
+        assert state.begin(["s"], before=0, after=5)
+        assert state.sequence() == UNREFLECTED
+        assert not state.follow([entry("e")], "u", 1, sequence=0)  # Nobody counts on top of what is half told.
+        assert not state.begin([], before=0, after=5)
+        begun = state.building()
+        assert begun == Building(0, 5, 0)
+        assert state.advance([Run(run_id="q", call_count=7, input_tokens=70)], begun, upto="q")
+        assert not state.advance([Run(run_id="q", call_count=9)], begun, upto="q")
+        assert state.building().past == "q"
+        assert state.advance([Run(run_id="r", call_count=4, input_tokens=40)], state.building(), upto=None)
+        assert (state.building(), state.sequence()) == (None, 5)
+        assert [sums(state, run)[:2] for run in "qrx"] == [(7, 70), (5, 50), (1, 10)]
+
+    def test_portions_of_all_there_is_clear_what_is_no_more_between_them(self, state):
+        reflect(state, *(Run(run_id=run, call_count=1) for run in "abcdef"))
+        state.mark_stale(["a"])
+        mark = state.stale().mark
+        assert state.begin([], before=1, after=0, stale=mark)
+        state.mark_stale(["b"])
+        assert state.advance([Run(run_id="b", call_count=2)], state.building(), upto="c")
+        assert [(sums(state, run) or [0])[0] for run in "abcdef"] == [0, 2, 0, 1, 1, 1]
+        assert state.advance([Run(run_id="e", call_count=3)], state.building(), upto=None)
+        assert [(sums(state, run) or [0])[0] for run in "abcdef"] == [0, 2, 0, 0, 3, 0]
+        assert state.stale().run_ids == ("b",)
+
+    def test_what_was_begun_can_be_begun_anew(self, state):
+        assert state.begin([], before=0, after=9)
+        assert state.advance([Run(run_id="b", call_count=2)], state.building(), upto="c")
+        assert state.begin([], before=UNREFLECTED, after=3)
+        assert state.building() == Building(UNREFLECTED, 3, 0)
+        assert state.reflect([Run(run_id="a", call_count=1)], [], before=UNREFLECTED, after=3, is_whole=True)
+        assert (state.building(), sums(state, "b")) == (None, None)
 
     def test_stale_runs_are_told_until_they_are_reflected(self, state):
         assert state.stale().run_ids == ()

@@ -126,3 +126,6 @@ RUN_PAGE = 200
 
 BIN_DAYS = 30
 """Days after which `prune` deletes for good what is in the bin."""
+
+REFLECT_RUNS = 400
+"""Runs whose sealed totals are set in one transaction, some 20 ms. More runs: in portions, with pauses between them."""

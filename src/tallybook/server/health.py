@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tallybook.alert.episode import Alert
+from tallybook.model.errors import StorageError
 from tallybook.server.context import Context
 from tallybook.server.error import json
 from tallybook.server.route import Route
 from tallybook.server.scope import refuse_confined
 from tallybook.version import __version__
+
+_STATE_S = 0.2
+"""How long an answer waits for the state: that the process lives is told even when the state does not answer."""
 
 
 class Health(msgspec.Struct):
@@ -26,6 +32,8 @@ class Health(msgspec.Struct):
     """Since the server started, over or not."""
     alerts: list[Alert] = []
     """What is amiss now, the gravest first. Whose records it is about is told only where no key is asked for."""
+    building_totals: bool = False
+    """Totals of runs are being built: what is sealed is not in all of them yet. Calls and questions do not mind."""
 
 
 def health(context: Context) -> Health:
@@ -44,9 +52,19 @@ def health(context: Context) -> Health:
     )
 
 
+async def _is_building(context: Context) -> bool:
+    """Whether totals of runs are being built; False also while the state has no time to tell."""
+    try:
+        async with asyncio.timeout(_STATE_S):
+            return await context.state(lambda state: state.building() is not None)
+    except (TimeoutError, StorageError):  # That the state cannot be read, its users and the alerts tell.
+        return False
+
+
 async def get_health(request: Request, context: Context) -> Response:
     """`GET /healthz`: 200 while the process serves; what is amiss stands in the body."""
     found = health(context)
+    found.building_totals = await _is_building(context)
     if not context.serving.is_open:
         found.alerts = [msgspec.structs.replace(one, subject="", message="") for one in found.alerts]
     return json(found, headers={"cache-control": "no-store"})

@@ -165,6 +165,26 @@ class Stale(NamedTuple):
     run_ids: tuple[str, ...]
 
 
+UNREFLECTED = -1
+"""The `sequence` of totals of which only a part holds what is sealed."""
+
+
+class Building(NamedTuple):
+    """Totals on their way from one manifest to another, in portions, in order of the runs' ids."""
+
+    before: int
+    after: int
+    stale: int
+    """Runs marked as stale up to this are so no more when it is done."""
+    past: str = ""
+    """The id up to which runs hold what is sealed."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all runs are read: nothing is known of a manifest that is older than the one that was held."""
+        return self.before <= 0 or self.before > self.after
+
+
 class TotalStore(Protocol):
     """Run totals: what is sealed of each run, and the records that are not (`store.tally`)."""
 
@@ -206,6 +226,25 @@ class TotalStore(Protocol):
         From manifest `before` to `after`; False, and nothing is done, when the totals hold not `before`. With
         `is_whole` nothing is sealed of other runs. Runs that were marked as stale up to `stale` are so no more.
         """  # fmt: skip
+        ...
+
+    def building(self) -> Building | None:
+        """How far what `begin` began has come."""
+        ...
+
+    def begin(self, gone: Collection[str], *, before: int, after: int, stale: int = 0) -> bool:
+        """Begin to do in portions what `reflect` does at once: hold the segments `gone` as sealed.
+
+        Until the last portion `sequence` is UNREFLECTED, so that nobody follows on top of it; False as for `reflect`.
+        """
+        ...
+
+    def advance(self, runs: Iterable[Run], building: Building, *, upto: str | None) -> bool:
+        """Set what is sealed of `runs`, all that there is to set from `building.past` on up to the id `upto`.
+
+        With `None` up to the end, and the totals hold the manifest `building.after`. False, and nothing is done, when
+        another was there first.
+        """
         ...
 
     def forget(self, segments: Collection[str]) -> None:

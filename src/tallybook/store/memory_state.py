@@ -9,7 +9,7 @@ import msgspec
 
 from tallybook.model.call import Run
 from tallybook.store.access import MemoryAccess
-from tallybook.store.base import Stale
+from tallybook.store.base import UNREFLECTED, Building, Stale
 from tallybook.store.memory_runs import MemoryRuns
 from tallybook.store.part import MemoryParts
 from tallybook.store.tally import Entry, Figures, Record, figures_of, rank, survivor, weights
@@ -23,6 +23,7 @@ class MemoryState(MemoryRuns, MemoryParts, MemoryAccess):
         self._offsets: dict[str, int] = {}
         self._records: list[Record] = []
         self._sequence = 0
+        self._building: Building | None = None
         self._number = 0
         self._stale: list[str] = []
         self._stale_until = 0
@@ -101,18 +102,52 @@ class MemoryState(MemoryRuns, MemoryParts, MemoryAccess):
         """See `TotalStore.reflect`."""  # fmt: skip
         if before != self._sequence:
             return False
-        found = list(runs)
+        self._seal_all(gone)
+        self._set(runs, self._runs if is_whole else ())
+        self._reflected(after, stale)
+        return True
+
+    def _seal_all(self, gone: Collection[str]) -> None:
         while fresh := [one for one in self._records if one.segment in gone and not one.is_sealed]:
             self._seal([one for one in self._group(fresh[0]) if one in fresh])
-        if is_whole:
-            for run_id, run in self._runs.items():
-                self._runs[run_id] = _with(run, Figures())
+
+    def _set(self, runs: Iterable[Run], cleared: Iterable[str]) -> None:
+        found = list(runs)
+        for run_id in list(cleared):
+            self._runs[run_id] = _with(self._runs[run_id], Figures())
         for run in found:
             known_run = self._runs.get(run.run_id, Run(run_id=run.run_id))
             self._runs[run.run_id] = _with(widened(known_run, run) if run.call_count else known_run, _base(run))
-        self._sequence = after
+
+    def _reflected(self, sequence: int, stale: int) -> None:
+        self._sequence = sequence
+        self._building = None
         self._stale = self._stale[max(0, stale - self._stale_until) :]
         self._stale_until = max(stale, self._stale_until)
+
+    def building(self) -> Building | None:
+        """See `TotalStore.building`."""
+        return self._building
+
+    def begin(self, gone: Collection[str], *, before: int, after: int, stale: int = 0) -> bool:
+        """See `TotalStore.begin`."""
+        if before != self._sequence:
+            return False
+        self._seal_all(gone)
+        self._building = Building(before, after, stale)
+        self._sequence = UNREFLECTED
+        return True
+
+    def advance(self, runs: Iterable[Run], building: Building, *, upto: str | None) -> bool:
+        """See `TotalStore.advance`."""
+        if building != self._building:
+            return False
+        among = [one for one in self._runs if one > building.past and (upto is None or one <= upto)]
+        self._set(runs, among if building.is_whole else ())
+        if upto is None:
+            self._reflected(building.after, building.stale)
+        else:
+            self._building = building._replace(past=upto)
         return True
 
     def forget(self, segments: Collection[str]) -> None:

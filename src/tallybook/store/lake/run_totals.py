@@ -19,10 +19,10 @@ _AMENDED_COLUMNS = ("call_id", "run_id", "session_id", "cost_nanousd", "day")
 _BATCH = 1_000
 
 
-def run_totals(reader: Reader, view: View, since: int | None, also: Collection[str]) -> Iterator[Run]:
-    """Totals of the runs `also` and of those in files of sealings after `since` (`None`: of all runs).
+def run_totals(reader: Reader, view: View, since: int | None, also: Collection[str], past: str = "") -> Iterator[Run]:
+    """Totals of the runs `also` and of those in files of sealings after `since` (`None`: of all runs), by id.
 
-    Of a run of `also` that the lake does not hold, or not any more, all figures are 0.
+    Of a run of `also` that the lake does not hold, or not any more, all figures are 0. `past` leaves out ids up to it.
     """
     files = view.manifest.of("summary_runs")
     rows = sealed_rows(reader, view)
@@ -33,15 +33,19 @@ def run_totals(reader: Reader, view: View, since: int | None, also: Collection[s
     if reader.amended(view) and view.manifest.of("calls") and not view.manifest.is_rebuilt:
         within = "" if since is None else f" SEMI JOIN {TOUCHED} USING (run)"
         rows += f" UNION ALL BY NAME SELECT * FROM ({_amended_sql(reader, view)}){within}"
+    if past:
+        rows = f"SELECT * FROM ({rows}) WHERE run > {text_sql(past)}"
     names = _names(reader, view, since is not None)
-    left = set(also)
-    found = reader.con.execute(totals_sql(rows))
+    left = sorted({run_id for run_id in also if run_id > past}, reverse=True)
+    found = reader.con.execute(f"SELECT * FROM ({totals_sql(rows)}) ORDER BY run")
     while batch := found.fetchmany(_BATCH):
         for row in batch:
-            left.discard(row[0])
+            while left and left[-1] <= row[0]:
+                absent = left.pop()
+                if absent != row[0]:
+                    yield Run(run_id=absent)
             yield run_from(row, names.get(row[0]))
-    for run_id in left:
-        yield Run(run_id=run_id)
+    yield from (Run(run_id=run_id) for run_id in reversed(left))
 
 
 def _make_touched(reader: Reader, files: list[File], also: Collection[str]) -> None:

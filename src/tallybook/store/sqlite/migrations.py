@@ -70,6 +70,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "INSERT INTO reflected VALUES (1, 0)",
     ),
     managed.RUNS,
+    (  # Totals on their way to another manifest, in portions.
+        "ALTER TABLE reflected ADD COLUMN from_sequence INTEGER",
+        "ALTER TABLE reflected ADD COLUMN to_sequence INTEGER",
+        "ALTER TABLE reflected ADD COLUMN stale INTEGER",
+        "ALTER TABLE reflected ADD COLUMN past TEXT",
+    ),
 )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tallybook.model.call import Run
 from tallybook.model.errors import StorageError
-from tallybook.store.base import Stale
+from tallybook.store.base import UNREFLECTED, Building, Stale
 from tallybook.store.sqlite.access import SqliteAccess
 from tallybook.store.sqlite.migrations import migrate
 from tallybook.store.sqlite.part import SqliteParts
@@ -24,6 +24,7 @@ from tallybook.store.sqlite.totals import Totals, name_runs
 from tallybook.store.tally import Entry
 
 _WAIT_S = 30.0
+_BUILDING = "SELECT from_sequence, to_sequence, stale, past FROM reflected WHERE from_sequence IS NOT NULL"
 
 
 class SqliteState(SqliteRuns, SqliteTasks, SqliteAccess, SqliteParts):
@@ -118,8 +119,38 @@ class SqliteState(SqliteRuns, SqliteTasks, SqliteAccess, SqliteParts):
             totals.sealed(gone)
             totals.base(runs, is_whole=is_whole)
             totals.write()
-            con.execute("UPDATE reflected SET sequence = ?", (after,))
-            con.execute("DELETE FROM stale WHERE number <= ?", (stale,))
+            _reflected(con, after, stale)
+        return True
+
+    def building(self) -> Building | None:
+        """See `TotalStore.building`."""
+        rows = self._all(_BUILDING)
+        return Building(*rows[0]) if rows else None
+
+    def begin(self, gone: Collection[str], *, before: int, after: int, stale: int = 0) -> bool:
+        """See `TotalStore.begin`."""
+        with self._transaction() as con:
+            if con.execute("SELECT sequence FROM reflected").fetchone() != (before,):
+                return False
+            totals = Totals(con)
+            totals.sealed(gone)
+            totals.write()
+            con.execute(
+                "UPDATE reflected SET sequence = ?, from_sequence = ?, to_sequence = ?, stale = ?, past = ''",
+                (UNREFLECTED, before, after, stale),
+            )
+        return True
+
+    def advance(self, runs: Iterable[Run], building: Building, *, upto: str | None) -> bool:
+        """See `TotalStore.advance`."""
+        with self._transaction() as con:
+            if con.execute(_BUILDING).fetchone() != building:
+                return False
+            Totals(con).base(runs, is_whole=building.is_whole, past=building.past, upto=upto)
+            if upto is None:
+                _reflected(con, building.after, building.stale)
+            else:
+                con.execute("UPDATE reflected SET past = ?", (upto,))
         return True
 
     def forget(self, segments: Collection[str]) -> None:
@@ -161,3 +192,12 @@ class SqliteState(SqliteRuns, SqliteTasks, SqliteAccess, SqliteParts):
     def close(self) -> None:
         """See `StateStore.close`."""
         self._con.close()
+
+
+def _reflected(con: sqlite3.Connection, sequence: int, stale: int) -> None:
+    """The totals hold this manifest from now on."""
+    con.execute(
+        "UPDATE reflected SET sequence = ?, from_sequence = NULL, to_sequence = NULL, stale = NULL, past = NULL",
+        (sequence,),
+    )
+    con.execute("DELETE FROM stale WHERE number <= ?", (stale,))

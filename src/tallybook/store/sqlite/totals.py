@@ -246,23 +246,22 @@ class Totals:
             self._weigh(one, 0)
             self._con.execute("DELETE FROM records WHERE number = ?", (one.number,))
 
-    def base(self, runs: Iterable[Run], *, is_whole: bool) -> None:
-        """Set what is sealed of runs; of others too, to nothing, where these are all that there are."""
-        listed: set[str] = set()
-        for run in runs:
-            figures = (
-                run.call_count, run.error_count, run.input_tokens, run.output_tokens, run.cost_nanousd,
-                run.unpriced_count,
-            )  # fmt: skip
-            if run.call_count:
-                self._con.execute(_SEEN, _seen_row(run))
-            self._con.execute(_BASE, (*figures, run.run_id))
-            if is_whole:
-                listed.add(run.run_id)
+    def base(self, runs: Iterable[Run], *, is_whole: bool, past: str = "", upto: str | None = None) -> None:
+        """Set what is sealed of runs; of others too, to nothing, where these are all that there are between two ids."""
+        told = list(runs)
+        self._con.executemany(_SEEN, (_seen_row(run) for run in told if run.call_count))
+        self._con.executemany(
+            _BASE,
+            ((run.call_count, run.error_count, run.input_tokens, run.output_tokens, run.cost_nanousd,
+              run.unpriced_count, run.run_id) for run in told),
+        )  # fmt: skip
         if is_whole:
-            for (run_id,) in self._con.execute("SELECT run_id FROM runs WHERE sealed_calls <> 0").fetchall():
-                if run_id not in listed:
-                    self._con.execute(_BASE, (*Figures(), run_id))
+            listed = {run.run_id for run in told}
+            rows = self._con.execute(
+                "SELECT run_id FROM runs WHERE sealed_calls <> 0 AND run_id > ?1 AND (?2 IS NULL OR run_id <= ?2)",
+                (past, upto),
+            ).fetchall()
+            self._con.executemany(_BASE, ((*Figures(), run_id) for (run_id,) in rows if run_id not in listed))
 
     def write(self) -> None:
         """Put the changes into the runs."""
