@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-UNIT = sorted((Path(__file__).parent / "unit").glob("*.test.mjs"))
+HERE = Path(__file__).parent
+UNIT = sorted((HERE / "unit").glob("*.test.mjs"))
 NODE_MAJOR_MIN = 18
 
 

@@ -27,6 +27,8 @@ _TYPES = {
 _PACK_FROM_BYTES = 700
 PAGES = ("/", "/calls", "/tools", "/models", "/users", "/projects")
 """Addresses of pages."""
+SHARED = ("client.js", "chat.js", "react.js")
+"""Modules for pages and programs of others: served at the root too, and to pages of any site. They hold no records."""
 PLOT_STYLE = "sha256-lO25vYlMY2OqLPIQM5bxIQjKXUBjhIooQ9PQjlKiWoE="
 """The one inline style: the charting library puts it into each chart, always the same text."""
 POLICY = (
@@ -94,7 +96,17 @@ async def get_file(request: Request, context: Context) -> Response:
     return served(request, request.path_params["name"])
 
 
+async def get_shared(request: Request, context: Context) -> Response:
+    """`GET /client.js` and what else other sites' pages load from here."""
+    response = served(request, request.url.path.lstrip("/"))
+    response.headers["access-control-allow-origin"] = "*"
+    response.headers["cross-origin-resource-policy"] = "cross-origin"
+    return response
+
+
 ROUTES = (
+    *(Route("GET", f"/{name}", get_shared, "none", "A module for pages of other sites", "Pages", is_for_all=True,
+            answer_type="text/javascript", may_fail=()) for name in SHARED),
     *(Route("GET", path, get_page, "none", "A page", "Pages", answer_type="text/html", may_fail=()) for path in PAGES),
     Route("GET", "/assets/{name:path}", get_file, "none", "A file of the pages", "Pages",
           answer_type="application/octet-stream", may_fail=(404,)),

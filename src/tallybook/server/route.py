@@ -63,5 +63,7 @@ class Route(NamedTuple):
     """Further media types that the answer may have."""
     also: tuple[tuple[int, Any], ...] = ()
     """Further statuses with a body of a type of their own: partial success, a batch of which nothing was taken."""
+    is_for_all: bool = False
+    """Pages of every site may read the answer, which holds nobody's records."""
     failure: Callable[[Request, HttpError], Response] | None = None
     """Renders failures where a protocol has a form of its own; else they have the one JSON shape."""
