@@ -20,8 +20,8 @@ OWN, OTHER = "own-project", "other-project"
 SECRET = "only-in-the-other-project"
 PUBLIC = {"/healthz", "/readyz", "/", "/docs", "/openapi.json"}
 """What needs no key. Further ones must be added here on purpose."""
-WHOLE = {"/metrics"}
-"""What is of all projects and refused to a key of one."""
+WHOLE = {"/metrics": "read", "/api/v1/doctor": "admin", "/api/v1/settings": "admin"}
+"""What is of all projects and refused to a key of one, with the role that is told."""
 
 
 @pytest.fixture
@@ -153,10 +153,10 @@ def test_the_walk_would_notice_a_route_that_tells_too_much(closed: tuple[Running
 
 def test_figures_of_all_projects_are_refused_to_a_key_of_one(closed: tuple[Running, dict[str, str]]) -> None:
     server, texts = closed
-    for path in WHOLE:
-        reply = server.ask("GET", path, headers=bearer(texts["read-own"]))
+    for path, role in WHOLE.items():
+        reply = server.ask("GET", path, headers=bearer(texts[f"{role}-own"]))
         assert (reply.status, reply.json()["error"]["code"]) == (403, "forbidden_project")
-        assert server.ask("GET", path, headers=bearer(texts["read"])).status == 200
+        assert server.ask("GET", path, headers=bearer(texts[role])).status == 200
 
 
 def test_a_key_of_one_project_rules_nothing_beyond_it(closed: tuple[Running, dict[str, str]]) -> None:

@@ -20,6 +20,7 @@ export const PAGES = Object.freeze([
   { path: '/models', label: 'Models', tag: 'tb-models-page', module: '../page/models.js', icon: 'M12 3l8 4.5v9L12 21l-8-4.5v-9zM12 12l8-4.5M12 12v9M12 12L4 7.5' },
   { path: '/users', label: 'Users', tag: 'tb-users-page', module: '../page/users.js', icon: 'M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4 20a8 6 0 0 1 16 0' },
   { path: '/projects', label: 'Projects', tag: 'tb-projects-page', module: '../page/projects.js', icon: 'M3 6h7l2 2h9v11H3z' },
+  { path: '/settings', label: 'Settings', tag: 'tb-settings-page', module: '../page/settings.js', icon: 'M4 7h9M17 7h3M4 17h3M11 17h9M15 9.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM9 19.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5z' },
 ]);
 
 /** @param {string} path @returns {Entry} the page of an address; a single run is on the page of runs */
