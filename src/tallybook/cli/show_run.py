@@ -10,7 +10,7 @@ from tallybook.cli.calls import ID_CHARS
 from tallybook.cli.table import Column, Row, clean, cut, wrap
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
-from tallybook.query.runs import Node, Tree
+from tallybook.query.runs import Node, Tree, walk
 from tallybook.query.totals import Scope
 
 REPEATS = 4
@@ -61,7 +61,7 @@ def lines(run: Tree, scope: Scope, page: Page, *, is_full: bool) -> Iterator[str
     yield ""
     table = [_row(line, run, scope, page) for line in _drawn(run.roots, page, is_full=is_full)]
     yield from table_lines(_COLUMNS, table, page)
-    errors = [node for node in _all(run.roots) if node.error_message]
+    errors = [node for node, _, _ in walk(run.roots) if node.error_message]
     for node in errors[:3]:
         text = f"{clean(node.name)}: {clean(node.error_message)}"
         yield page.bad(text if is_full or page.width is None else cut(text, page.width, page))
@@ -74,14 +74,6 @@ def _total(run: Tree, scope: Scope, page: Page) -> str:
         return "unpriced"
     amount = scope.amount(run.cost_nanousd, run.started_at_us)
     return figure.money(amount, page, scope.currency, is_partial=run.unpriced_calls > 0)
-
-
-def _all(roots: Sequence[Node]) -> Iterator[Node]:
-    stack = list(reversed(roots))
-    while stack:
-        node = stack.pop()
-        yield node
-        stack.extend(reversed(node.children))
 
 
 def _drawn(roots: Sequence[Node], page: Page, *, is_full: bool) -> Iterator[_Line]:

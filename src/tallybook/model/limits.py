@@ -124,6 +124,10 @@ ATTACHMENTS = 100
 RUN_PAGE = 200
 """Runs, tasks or messages of one page at most. Beyond: cut to it, and the cursor leads on."""
 
+RUN_NODES = 5_000
+"""Nodes of an execution tree in one answer: some 3 MB, as much as a page draws without a pause. Beyond: the first of
+them in the tree's order, and `is_cut`; the sums stay those of the whole run."""
+
 BIN_DAYS = 30
 """Days after which `prune` deletes for good what is in the bin."""
 

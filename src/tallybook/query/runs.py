@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -45,6 +45,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     error_message: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    """Of the input."""
+    ttft_us: int | None = None
     cost_nanousd: int | None = None
     cost_status: str | None = None
     calls: int = 0
@@ -86,10 +89,11 @@ def runs(store: CallStore, scope: Scope, *, limit: int = LIMIT) -> Runs:
     return Runs(span=scope.span, filters=told(scope.filters), runs=found[:limit], is_cut=len(found) > limit)
 
 
-def tree(store: CallStore, run_id: str) -> Tree:
+def tree(store: CallStore, run_id: str, *, project: str | None = None) -> Tree:
     """The execution tree of a run, by its id or the unique beginning of it (8 characters or more).
 
-    Raises NotFound when no call or step belongs to it, InputError when several runs begin so.
+    With `project` the calls of other ones are left out. Raises NotFound when no call or step belongs to it, InputError
+    when several runs begin so.
     """
     calls, steps = store.run_calls(run_id)
     if not calls and not steps and len(run_id) >= PREFIX_CHARS:
@@ -100,6 +104,8 @@ def tree(store: CallStore, run_id: str) -> Tree:
         if begin:
             run_id = begin.pop()
             calls, steps = store.run_calls(run_id)
+    if project is not None:
+        calls = [call for call in calls if call.project == project]
     if not calls and not steps:
         raise NotFound(f"no run has the id {run_id!r}", hint="`tallybook runs` lists them")
     roots = _forest(calls, steps)
@@ -126,6 +132,15 @@ def tree(store: CallStore, run_id: str) -> Tree:
         unpriced_calls=len(calls) - priced,
         roots=roots,
     )
+
+
+def walk(roots: Sequence[Node]) -> Iterator[tuple[Node, str | None, int]]:
+    """Every node with its parent's id and its depth, parents before children, without recursion."""
+    stack: list[tuple[Node, str | None, int]] = [(root, None, 0) for root in reversed(roots)]
+    while stack:
+        node, parent_id, depth = stack.pop()
+        yield node, parent_id, depth
+        stack.extend((child, node.id, depth + 1) for child in reversed(node.children))
 
 
 def _status(roots: Sequence[Node]) -> Literal["ok", "error", "cancelled", "incomplete"]:
@@ -191,6 +206,8 @@ def _of_call(call: Call, children: list[Node]) -> Node:
         error_message=call.error_message or call.error_type,
         input_tokens=call.usage.input_tokens,
         output_tokens=call.usage.output_tokens,
+        cache_read_tokens=call.usage.cache_read_tokens,
+        ttft_us=call.ttft_us,
         cost_nanousd=total,
         cost_status="unpriced" if cost is None else cost.status,
         calls=1 + sum(child.calls for child in children),

@@ -30,7 +30,7 @@ log = logging.getLogger("tallybook.server")
 
 RESOURCES = (
     "page",
-    "usage_post", "otlp", "journal", "live", "project", "key", "runs", "tasks", "messages", "share", "health",
+    "usage_post", "otlp", "journal", "live", "project", "key", "runs", "tree", "tasks", "messages", "share", "health",
     "document", "litellm", "helicone", "langfuse", "usage", "token_usage", "query", "calls", "sql", "price",
     "doctor", "settings",
 )  # fmt: skip

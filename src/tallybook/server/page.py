@@ -25,7 +25,7 @@ _TYPES = {
     ".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8", ".json": "application/json",
 }  # fmt: skip
 _PACK_FROM_BYTES = 700
-PAGES = ("/", "/calls", "/tools", "/models", "/users", "/projects", "/settings")
+PAGES = ("/", "/calls", "/runs", "/runs/{run_id}", "/tools", "/models", "/users", "/projects", "/settings")
 """Addresses of pages."""
 SHARED = ("client.js", "chat.js", "react.js")
 """Modules for pages and programs of others: served at the root too, and to pages of any site. They hold no records."""

@@ -88,8 +88,9 @@ def told(request: Request, names: tuple[str, ...] | None = None) -> dict[str, An
     found: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
         found[name] = [*found[name], value] if name in found else [value]
-    for name in found.keys() - set(names or found):
-        raise InputError(f"there is no parameter `{name}`", field=name, hint=f"known are {', '.join(names or ())}")
+    for name in found.keys() - set(found if names is None else names):
+        hint = f"known are {', '.join(names)}" if names else "it takes none"
+        raise InputError(f"there is no parameter `{name}`", field=name, hint=hint)
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 

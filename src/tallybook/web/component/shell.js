@@ -17,6 +17,7 @@ export const PAGES = Object.freeze([
   { path: '/', label: 'Overview', tag: 'tb-overview-page', module: '../page/overview.js', icon: 'M4 13h4v7H4zM10 8h4v12h-4zM16 4h4v16h-4z' },
   { path: '/calls', label: 'Calls', tag: 'tb-calls-page', module: '../page/calls.js', icon: 'M4 6h16M4 12h16M4 18h10' },
   { path: '/tools', label: 'Tools', tag: 'tb-tools-page', module: '../page/tools.js', icon: 'M14 6a4 4 0 0 0 5 5l-8.5 8.5a2.1 2.1 0 0 1-3-3L16 8a4 4 0 0 1-2-2zM14 6a4 4 0 0 1 3.5-3' },
+  { path: '/runs', label: 'Runs', tag: 'tb-runs-page', module: '../page/runs.js', icon: 'M5 4v16M5 7h8M5 12h5a3 3 0 0 1 3 3M13 7h6M13 15v2h6' },
   { path: '/models', label: 'Models', tag: 'tb-models-page', module: '../page/models.js', icon: 'M12 3l8 4.5v9L12 21l-8-4.5v-9zM12 12l8-4.5M12 12v9M12 12L4 7.5' },
   { path: '/users', label: 'Users', tag: 'tb-users-page', module: '../page/users.js', icon: 'M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM4 20a8 6 0 0 1 16 0' },
   { path: '/projects', label: 'Projects', tag: 'tb-projects-page', module: '../page/projects.js', icon: 'M3 6h7l2 2h9v11H3z' },
@@ -119,9 +120,16 @@ class Shell extends LitElement {
     if (isPaletteKey(event)) this.#open('tb-palette');
     else if (!isSingleKey(event)) return;
     else if (event.key === '?') this.#open('tb-keys');
-    else if (event.key === '/') /** @type {any} */ (this._shown?.shadowRoot?.querySelector('tb-control'))?.search();
+    else if (event.key === '/') this.#search();
     else return;
     event.preventDefault();
+  }
+
+  /** The filter of the page: its own, or that of its control. */
+  #search() {
+    const page = /** @type {any} */ (this._shown);
+    if (page?.search) page.search();
+    else page?.shadowRoot?.querySelector('tb-control')?.search();
   }
 
   /** @param {'tb-palette' | 'tb-keys'} tag of a dialog */
