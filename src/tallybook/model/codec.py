@@ -297,6 +297,8 @@ def as_read(call: Call, line: bytes) -> Call:
         return msgspec.structs.replace(call, cost=None)
     if not -_EXACT_NANOUSD < total < _EXACT_NANOUSD:
         return decode(line)
+    if cost.status == "reported":
+        return call
     return msgspec.structs.replace(call, cost=Cost(status="reported", total_nanousd=total))
 
 

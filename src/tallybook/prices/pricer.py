@@ -31,6 +31,8 @@ class Pricer:
 
     def cost(self, call: Call) -> Cost:
         """The cost of a call."""
+        if call.cost is not None and call.cost.status == "reported":
+            return cost_of(call, ())  # Rates do not bear on it.
         key = key_of(call)
         if key not in self._rates:
             self._rates[key] = () if self._prices is None else self._prices.rates([key])[key]
