@@ -42,6 +42,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Single calls": {
         "calls": ("calls", "List calls"),
         "runs": ("runs", "List runs"),
+        "search": ("search", "Find calls by what was sent and answered"),
         "show": ("show", "Everything about one call or run"),
         "tail": ("tail", "Follow calls as they happen"),
         "explain": ("explain", "How one raw response is counted and priced"),

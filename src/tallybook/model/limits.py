@@ -133,3 +133,10 @@ BIN_DAYS = 30
 
 REFLECT_RUNS = 400
 """Runs whose sealed totals are set in one transaction, some 20 ms. More runs: in portions, with pauses between them."""
+
+SEARCH_WORDS = 16
+SEARCH_CHARS = 1_000
+"""Words and characters of a text search. Beyond: refused; each word is looked for in each body."""
+
+SEARCH_S = 5.0
+"""Seconds after which a text search answers with what it found and how far it came; one day may take longer."""

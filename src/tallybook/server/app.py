@@ -31,7 +31,7 @@ log = logging.getLogger("tallybook.server")
 RESOURCES = (
     "page",
     "usage_post", "otlp", "journal", "live", "project", "key", "runs", "tree", "tasks", "messages", "share", "health",
-    "document", "litellm", "helicone", "langfuse", "usage", "token_usage", "query", "calls", "sql", "price",
+    "document", "litellm", "helicone", "langfuse", "usage", "token_usage", "query", "calls", "search", "sql", "price",
     "doctor", "settings",
 )  # fmt: skip
 """Modules of this package with a table `ROUTES`."""

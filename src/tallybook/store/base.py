@@ -12,10 +12,12 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from tallybook.model.call import Call, Cost, Run, Step
+from tallybook.model.limits import SEARCH_S
 from tallybook.model.question import Answer, Filter, Question
 from tallybook.store.access import AccessStore
 from tallybook.store.part import PartStore
 from tallybook.store.run_store import RunStore
+from tallybook.store.sought import Searched
 from tallybook.store.tally import Entry
 
 
@@ -134,6 +136,24 @@ class CallStore(Protocol):
 
     def body(self, call_id: str) -> dict[str, Any] | None:
         """Stored prompt and response of a call: `{"prompt", "response"}`; `None` when bodies were not kept."""
+        ...
+
+    def search(
+        self,
+        text: str,
+        filters: Sequence[Filter] = (),
+        *,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        limit: int = 20,
+        before: tuple[int, str] | None = None,
+        seconds: float = SEARCH_S,
+    ) -> Searched:
+        """Calls in whose stored prompt or response each word and "quoted phrase" of `text` stands, newest first.
+
+        `before` is `reached` of the search that this one goes on with. It ends at `limit`, or after some `seconds`.
+        Raises InputError for a text without words.
+        """
         ...
 
     def sql(self, text: str, *, limit: int | None = None) -> Answer:

@@ -16,11 +16,13 @@ import msgspec
 from tallybook.model.call import Call, Cost, Run, Step
 from tallybook.model.errors import InputError
 from tallybook.model.ids import span_ident
+from tallybook.model.limits import SEARCH_S
 from tallybook.model.question import Answer, Filter, Question
 from tallybook.model.usage import Usage
 from tallybook.store.base import Appended, Drift, Warned
 from tallybook.store.check import METADATA, checked_filters, checked_question, columns_of, zone_of
 from tallybook.store.quality import Quality, quality
+from tallybook.store.sought import Hit, Searched, found_in, words_of
 
 BATCH_CALLS = 1_000
 PREFIX_CHARS = 8
@@ -502,6 +504,30 @@ class MemoryStore:
         if own is None or apart is None:
             return own or apart
         return {key: apart[key] if value is None else value for key, value in own.items()}
+
+    def search(
+        self,
+        text: str,
+        filters: Sequence[Filter] = (),
+        *,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        limit: int = 20,
+        before: tuple[int, str] | None = None,
+        seconds: float = SEARCH_S,
+    ) -> Searched:
+        """See `CallStore.search`. Looks through everything, whatever time that takes."""
+        words = words_of(text)
+        hits: list[Hit] = []
+        for call in reversed(self._selected(checked_filters(filters), since_us, until_us)):
+            if before is not None and (call.started_at_us, call.call_id) >= before:
+                continue
+            hit = found_in(words, call, self.body(call.call_id))
+            if hit is not None:
+                hits.append(hit)
+                if len(hits) == limit:
+                    return Searched(hits, (call.started_at_us, call.call_id))
+        return Searched(hits, None)
 
     def sql(self, text: str, *, limit: int | None = None) -> Answer:
         """Always InputError: plain Python has no SQL."""

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tallybook.model.call import Call, Run, Step
+from tallybook.model.limits import SEARCH_S
 from tallybook.model.question import Answer, Filter, Question
 from tallybook.store.base import Appended, CallStore, Drift, Warned
 from tallybook.store.check import checked_filters, checked_question, columns_of
 from tallybook.store.lake.manifest import FileKind, Manifest, Seen, Snapshot, snapshot
 from tallybook.store.lake.plain import Plain, Refused
+from tallybook.store.sought import Searched
 
 if TYPE_CHECKING:
     from tallybook.prices.pricer import Rates
@@ -210,6 +212,22 @@ class LightStore:
     ) -> Iterator[list[Drift]]:
         """See `CallStore.drifted`: only what is sealed can drift, and that is the lake's."""
         return self.lake.drifted(filters, since_us=since_us, until_us=until_us)
+
+    def search(
+        self,
+        text: str,
+        filters: Sequence[Filter] = (),
+        *,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        limit: int = 20,
+        before: tuple[int, str] | None = None,
+        seconds: float = SEARCH_S,
+    ) -> Searched:
+        """See `CallStore.search`: what is found in bodies takes the lake."""
+        return self.lake.search(
+            text, filters, since_us=since_us, until_us=until_us, limit=limit, before=before, seconds=seconds
+        )
 
     def run_calls(self, run_id: str) -> tuple[list[Call], list[Step]]:
         """See `CallStore.run_calls`."""

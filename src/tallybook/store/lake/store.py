@@ -16,7 +16,7 @@ from typing import Any
 from tallybook.journal.writer import Writer
 from tallybook.model import codec
 from tallybook.model.call import Call, Run, Step
-from tallybook.model.limits import SEGMENT_BYTES
+from tallybook.model.limits import SEARCH_S, SEGMENT_BYTES
 from tallybook.model.question import Answer, Filter, Question
 from tallybook.store import quality
 from tallybook.store.base import Appended, Drift, Warned
@@ -31,6 +31,8 @@ from tallybook.store.lake.reader import Reader, View
 from tallybook.store.lake.render import DAY_US, where_sql
 from tallybook.store.lake.repeat import NEEDED
 from tallybook.store.lake.schema import CALL_COLUMNS, text_sql
+from tallybook.store.lake.search import search
+from tallybook.store.sought import Searched, words_of
 
 
 def _sentence(one: Warned) -> str:
@@ -191,6 +193,26 @@ class LakeStore:
     def body(self, call_id: str) -> dict[str, Any] | None:
         """See `CallStore.body`."""
         return self._reader.answer(lambda view: bodies.of_call(self._reader, view, call_id))
+
+    def search(
+        self,
+        text: str,
+        filters: Sequence[Filter] = (),
+        *,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        limit: int = 20,
+        before: tuple[int, str] | None = None,
+        seconds: float = SEARCH_S,
+    ) -> Searched:
+        """See `CallStore.search`."""
+        words, checked = words_of(text), checked_filters(filters)
+        return self._reader.answer(
+            lambda view: search(
+                self._reader, view, words, checked, since_us=since_us, until_us=until_us, limit=limit, before=before,
+                seconds=seconds,
+            )
+        )  # fmt: skip
 
     def sql(self, text: str, *, limit: int | None = None, memory_mb: int | None = None) -> Answer:
         """See `CallStore.sql`. With `memory_mb` it may use no more, and nothing of the disk."""
