@@ -111,6 +111,7 @@ def test_letters_of_every_script_and_those_that_json_escapes_are_found(store):
     assert found(store, "ärger") == [1]
     assert found(store, "straßenverkehr ÄRGER") == [1]
     assert found(store, "香蕉") == [5]
+    assert found(store, "香蕉\ud800") == []
     assert found(store, "back\\slash") == [1]
     assert found(store, "german terse") == [5, 3, 0]
 

@@ -17,7 +17,7 @@ from tallybook.model.limits import SEARCH_CHARS, SEARCH_WORDS
 _AROUND = 60
 """Characters of a snippet before and after what was found."""
 _WORD = re.compile(r'"([^"]*)"|([^\s"]+)')
-_SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]+')
+_SPECIAL = re.compile(r'["\\\x00-\x1f\x7f\ud800-\udfff]+')
 
 
 class Hit(NamedTuple):
