@@ -8,7 +8,7 @@ import pytest
 from tallybook.ingest import seal as sealing
 from tallybook.journal.writer import Writer
 from tallybook.model import codec
-from tallybook.model.call import Call, Cost
+from tallybook.model.call import Call, Cost, Step
 from tallybook.model.errors import InputError
 from tallybook.model.question import (
     DIMENSIONS,
@@ -402,3 +402,12 @@ class TestCallStore:
     def test_an_unknown_name_is_refused_with_the_nearest(self, full, question, words):
         with pytest.raises(InputError, match=words.replace("?", r"\?")):
             full.ask(question)
+
+
+def test_a_step_told_several_times_is_one_and_the_fullest_telling_stays(make):
+    running = Step(step_id="s", run_id="r", started_at_us=START_US, name="search")
+    ended = msgspec.structs.replace(running, duration_us=5_000, output_preview="found", status="error")
+    other = Step(step_id="a", run_id="r", started_at_us=START_US, name="other")
+    early = Step(step_id="s", run_id="r", started_at_us=START_US, name="search", duration_us=2_000)
+    store = make([], [ended, running, other, early, ended])
+    assert store.run_calls("r") == ([], [other, ended])

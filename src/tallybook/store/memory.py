@@ -23,6 +23,7 @@ from tallybook.store.base import Appended, Drift, Warned
 from tallybook.store.check import METADATA, checked_filters, checked_question, columns_of, zone_of
 from tallybook.store.quality import Quality, quality
 from tallybook.store.sought import Hit, Searched, found_in, words_of
+from tallybook.store.told import once
 
 BATCH_CALLS = 1_000
 PREFIX_CHARS = 8
@@ -449,9 +450,7 @@ class MemoryStore:
 
     def run_calls(self, run_id: str) -> tuple[list[Call], list[Step]]:
         """See `CallStore.run_calls`."""
-        steps = sorted(
-            (step for step in self._steps if step.run_id == run_id), key=lambda step: (step.started_at_us, step.step_id)
-        )
+        steps = once(step for step in self._steps if step.run_id == run_id)
         return [call for call in self._kept() if run_of(call) == run_id], steps
 
     def runs(

@@ -23,6 +23,7 @@ from tallybook.store.lake.render import DAY_US, Local, local_of, needs, where_sq
 from tallybook.store.lake.rows import PROMOTED, call_of, restored, step_of, time_us, tools_of
 from tallybook.store.lake.schema import CALL_COLUMNS, STEP_FIELDS, files_sql, name_sql, text_sql
 from tallybook.store.quality import REVISION
+from tallybook.store.told import once
 
 PREFIX_CHARS = 8
 FAR_ID = "\U0010ffff"
@@ -283,7 +284,7 @@ def _files_of_run(reader: Reader, view: View, run_id: str) -> tuple[list[File], 
 
 
 def steps_of_run(reader: Reader, view: View, run_id: str) -> list[Step]:
-    """The steps of a run, in order of start."""
+    """The steps of a run, each once, in order of start."""
     fields = ", ".join(STEP_FIELDS)
     parts = []
     files = reader.files(view, "steps")
@@ -293,11 +294,9 @@ def steps_of_run(reader: Reader, view: View, run_id: str) -> list[Step]:
         parts.append(f"SELECT {fields} FROM hot_steps")
     if not parts:
         return []
-    cursor = reader.con.execute(
-        f"SELECT {fields} FROM ({' UNION ALL '.join(parts)}) WHERE run_id = ? ORDER BY started_at, step_id", [run_id]
-    )
+    cursor = reader.con.execute(f"SELECT {fields} FROM ({' UNION ALL '.join(parts)}) WHERE run_id = ?", [run_id])
     rows = [dict(zip(STEP_FIELDS, row, strict=True)) for row in cursor.fetchall()]
-    return [step_of(row) for row in rows]
+    return once(step_of(row) for row in rows)
 
 
 def local_for(view: View, zone: ZoneInfo, since_us: int | None, until_us: int | None) -> Local:
