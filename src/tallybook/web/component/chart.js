@@ -40,6 +40,7 @@ class Chart extends LitElement {
     .marked { position: absolute; top: 0; bottom: 0; background: var(--tb-accent); opacity: 0.15; pointer-events: none; }
     .legend { display: flex; flex-wrap: wrap; gap: var(--tb-1) var(--tb-4); list-style: none; margin: var(--tb-2) 0 0; padding: 0; font-size: var(--tb-size-small); color: var(--tb-text-soft); }
     .legend svg { width: 1.5rem; height: 0.5rem; vertical-align: middle; margin-right: var(--tb-1); }
+    @media print { figcaption button { display: none; } .drawing svg { max-width: 100%; height: auto; } .scroll { overflow: visible; max-height: none; } }
     .scroll { overflow: auto; max-height: 20rem; }
     table { border-collapse: collapse; font-size: var(--tb-size-small); font-variant-numeric: tabular-nums; width: 100%; }
     th, td { text-align: right; padding: var(--tb-1) var(--tb-3); border-bottom: 1px solid var(--tb-line); white-space: nowrap; }

@@ -25,7 +25,7 @@ class OtherModel extends Page {
     thead th { color: var(--tb-text-soft); font-size: var(--tb-size-small); }
     .more { color: var(--tb-bad); }
     .less { color: var(--tb-good); }
-    @media (max-width: 34rem) { .second { display: none; } th, td { padding-left: 0.2rem; padding-right: 0.2rem; } }
+    @media (max-width: 34rem) { .second, .was { display: none; } th, td { padding-left: 0.2rem; padding-right: 0.2rem; } }
   `];
 
   constructor() {
@@ -82,7 +82,7 @@ class OtherModel extends Page {
         ${silent ? html`${exact(silent)} calls told no tokens and are on neither side.` : nothing}</p>
       <div class="scroll" tabindex="0" role="region" aria-label="By model, on another model"><table>
         <caption>By model</caption>
-        <thead><tr><th scope="col">Model</th><th scope="col" class="second">Calls</th><th scope="col">As it was</th><th scope="col">On ${basis.model}</th><th scope="col">Difference</th></tr></thead>
+        <thead><tr><th scope="col">Model</th><th scope="col" class="second">Calls</th><th scope="col" class="was">As it was</th><th scope="col">On the other</th><th scope="col">Difference</th></tr></thead>
         <tbody>${models.map((/** @type {any} */ one) => this.#row(one))}</tbody></table></div>
       ${coverage.estimated_calls ? html`<p class="soft">${exact(coverage.estimated_calls)} of the calls have an estimated cost.</p>` : nothing}`;
   }
@@ -91,7 +91,7 @@ class OtherModel extends Page {
   #row(row) {
     const difference = differenceOf(row);
     return html`<tr><th scope="row">${row.model ?? 'not told'}</th><td class="second" title=${exact(row.tokens.calls)}>${count(row.tokens.calls)}</td>
-      <td title=${`${exact(row.cost_usd)} USD`}>${money(row.cost_nanousd)}</td><td title=${`${exact(row.other_cost_usd)} USD`}>${money(row.other_cost_nanousd)}</td>
+      <td class="was" title=${`${exact(row.cost_usd)} USD`}>${money(row.cost_nanousd)}</td><td title=${`${exact(row.other_cost_usd)} USD`}>${money(row.other_cost_nanousd)}</td>
       <td>${row.is_comparable ? html`<span class=${(difference ?? 0) > 0 ? 'more' : 'less'}>${signed(difference)}</span> <span class="soft">${shareOf(row)}</span>` : html`<span class="soft">${whyNot(row)}</span>`}</td></tr>`;
   }
 }

@@ -3,6 +3,7 @@
  */
 import { LitElement, css, html } from '../vendor/lit-3.3.3.js';
 import { address } from './shell.js';
+import { ApiError } from '../lib/api.js';
 import './condition.js';
 import './control.js';
 
@@ -19,7 +20,7 @@ export const panel = css`
   .stale { opacity: 0.6; transition: opacity var(--tb-quick); }
   :focus-visible { outline: 2px solid var(--tb-focus); outline-offset: 2px; }
   .hidden { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; white-space: nowrap; }
-  @media print { .panel { break-inside: avoid; border-color: #999; } }
+  @media print { button, select { display: none !important; } .scroll { overflow: visible !important; } .grid { grid-template-columns: 1fr 1fr; gap: var(--tb-2); } .panel { break-inside: avoid; border-color: #999; } }
 `;
 
 export class Page extends LitElement {
@@ -55,6 +56,8 @@ export class Page extends LitElement {
 
   /** @param {import('../lib/load.js').Load} load @param {(value: any) => unknown} show @param {number} [lines] of the skeleton */
   shown(load, show, lines = 5) {
+    // The banner tells it once for the whole page, and has it loaded when the server is back.
+    if (load.error instanceof ApiError && load.error.isOffline) return html`<p class="soft">Waiting for the server …</p>`;
     if (load.error) return html`<tb-condition state="error" .error=${load.error}></tb-condition>`;
     if (load.value === null) return html`<tb-condition state="loading" .lines=${lines}></tb-condition>`;
     return html`<div class=${load.isLoading ? 'stale' : ''}>${show(load.value)}</div>`;

@@ -5,7 +5,9 @@ import { LitElement, css, html, nothing } from '../vendor/lit-3.3.3.js';
 import { Address } from '../lib/address.js';
 import { ask, useKey, ApiError } from '../lib/api.js';
 import { isPaletteKey, isSingleKey } from '../lib/keys.js';
+import { ownZone, spanOf } from '../lib/range.js';
 import './keys.js';
+import './offline.js';
 import './palette.js';
 
 export const address = new Address();
@@ -62,7 +64,8 @@ class Shell extends LitElement {
       nav a.page { padding: var(--tb-2); white-space: nowrap; }
       main { padding: var(--tb-4) var(--tb-3); }
     }
-    @media print { :host { display: block; } nav { display: none; } main { padding: 0; } }
+    .paper { display: none; }
+    @media print { :host { display: block; } nav { display: none; } main { padding: 0; max-width: none; } .paper { display: block; margin: 0 0 var(--tb-2); font-size: var(--tb-size-small); } }
   `;
 
   constructor() {
@@ -79,6 +82,9 @@ class Shell extends LitElement {
       const { path, changes } = /** @type {CustomEvent<import('../lib/palette.js').Offer>} */ (event).detail;
       address.go(path, changes);
     });
+    // What is shown is asked for anew, as after any other change.
+    this.addEventListener('tb-back', () => address.dispatchEvent(new Event('change')));
+    window.addEventListener('beforeprint', () => this.requestUpdate());
     window.addEventListener('keydown', (event) => this.#key(event));
     this.addEventListener('tb-locked', () => { this._needsKey = true; });
     this.#visit();
@@ -181,10 +187,18 @@ class Shell extends LitElement {
           <a class="page" href="/docs" target="_self">HTTP interface</a>
         </div>
       </nav>
-      <main id="main" tabindex="-1">${this.#content()}</main>
+      <main id="main" tabindex="-1"><tb-offline></tb-offline>${this.#paper()}${this.#content()}</main>
       <tb-palette .pages=${PAGES}></tb-palette>
       <tb-keys></tb-keys>
     `;
+  }
+
+  /** What a printed page says of itself: what it covers, and when it was made. */
+  #paper() {
+    const { params } = address.place;
+    const now = new Date();
+    const told = [spanOf(params, now).label, params.get('zone') ?? ownZone(), params.get('q'), `printed ${now.toLocaleString('sv-SE').slice(0, 16)}`];
+    return html`<p class="paper">Tallybook · ${told.filter(Boolean).join(' · ')}</p>`;
   }
 
   #content() {

@@ -24,6 +24,7 @@ class Table extends LitElement {
     a { color: var(--tb-accent); }
     .hidden { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
     :focus-visible { outline: 2px solid var(--tb-focus); outline-offset: 2px; }
+    @media print { .head button { display: none; } .scroll { overflow: visible; } thead { display: table-header-group; } tr { break-inside: avoid; } }
     @media (max-width: 75rem) { .rank-3 { display: none; } }
     @media (max-width: 52rem) { .rank-2 { display: none; } }
     @media (max-width: 34rem) { .rank-1 { display: none; } }

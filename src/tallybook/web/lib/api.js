@@ -2,6 +2,8 @@
  * Speaks to the server: JSON in and out, the server's own words when something is wrong.
  */
 
+import { connection } from './connection.js';
+
 const KEY = 'tallybook.key';
 
 export class ApiError extends Error {
@@ -47,8 +49,10 @@ export async function ask(path, { method = 'GET', params, body, signal } = {}) {
     response = await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    connection.tell(false);
     throw new ApiError(0, { code: 'offline', message: 'The server does not answer.', hint: 'Is `tallybook serve` running?' });
   }
+  connection.tell(true);
   if (response.status === 204) return null;
   const text = await response.text();
   let told;

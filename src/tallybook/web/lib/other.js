@@ -18,7 +18,7 @@ export function differenceOf(row) {
 
 /** @param {Record<string, any>} row @returns {string} `−40%`, empty where nothing can be said */
 export function shareOf(row) {
-  return row.is_comparable ? change(row.other_cost_nanousd, row.cost_nanousd) : '';
+  return row.is_comparable && row.other_cost_nanousd !== row.cost_nanousd ? change(row.other_cost_nanousd, row.cost_nanousd) : '';
 }
 
 /** @param {Record<string, any>} row @returns {string} why a model is not in the sums; empty when it is */
