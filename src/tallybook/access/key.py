@@ -92,6 +92,10 @@ class Keyring:
         """Keys that are in force."""
         return sum(key.revoked_at_us is None for key in self._by_hash.values())
 
+    def is_in_force(self, key_id: str) -> bool:
+        """Whether there is a key of that id that was not revoked."""
+        return any(key.key_id == key_id and key.revoked_at_us is None for key in list(self._by_hash.values()))
+
     def find(self, text: str, now_us: int) -> Key | None:
         """The key of a text, revoked or not; `None` for one that was never made. Its use is noted later."""
         key = self._by_hash.get(hash_of(text))

@@ -71,6 +71,9 @@ BATCH_ITEMS = 10_000
 KEYS = 10_000
 """Access keys of one ledger. Beyond: a clear error; each is looked at when the server starts."""
 
+TOKEN_MINUTES = 1_440
+"""Minutes that a page's token may last: it cannot be taken back but with its key. Beyond: a clear error."""
+
 SHIP_BATCH_BYTES = 2_097_152
 """Journal bytes sent to a server at once. Beyond: the next request; a 413 halves it."""
 

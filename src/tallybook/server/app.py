@@ -30,8 +30,8 @@ log = logging.getLogger("tallybook.server")
 
 RESOURCES = (
     "page",
-    "usage_post", "otlp", "journal", "live", "project", "key", "runs", "tree", "tasks", "messages", "share", "health",
-    "document", "litellm", "helicone", "langfuse", "usage", "token_usage", "query", "calls", "search", "sql", "price",
+    "usage_post", "otlp", "journal", "live", "project", "key", "token", "runs", "tree", "tasks", "messages", "share",
+    "health", "document", "litellm", "helicone", "langfuse", "usage", "token_usage", "query", "calls", "search", "sql", "price",
     "doctor", "settings",
 )  # fmt: skip
 """Modules of this package with a table `ROUTES`."""
@@ -96,7 +96,7 @@ def _gate(route: Route, context: Context) -> Callable[[Request], Awaitable[Respo
             origin = allowed_origin(request, context.serving)
             if route.need != "none":
                 identity = await identify(request, context)
-                check_role(identity, route.need)
+                check_role(identity, route.need, takes_tokens=route.takes_tokens)
                 request.scope["tallybook.identity"] = identity
             response = await route.handler(request, context)
         except Overloaded as error:

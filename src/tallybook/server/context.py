@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tallybook.access.key import Keyring
+from tallybook.access.token import Signer
 from tallybook.alert.episode import Episodes
 from tallybook.capture.redact import Redactor
 from tallybook.config import Settings
@@ -111,6 +112,7 @@ class Context:
         self.alerts = Episodes()
         self.room = Room()
         self.keys = Keyring()
+        self.tokens = Signer()
         self.known_projects = Known()
         self.received = Received()
         self.live = Live(self)

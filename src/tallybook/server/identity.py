@@ -10,16 +10,18 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from starlette.requests import Request
 
+from tallybook.access import token as tokens
 from tallybook.server.context import Context, Serving
 from tallybook.server.error import HttpError
 from tallybook.server.route import Need
 from tallybook.store.access import Role
 
-_ALLOWED: dict[Role, frozenset[str]] = {
+_ALLOWED: dict[Role | Literal["token"], frozenset[str]] = {
+    "token": frozenset({"none"}),
     "ingest": frozenset({"none", "ingest"}),
     "read": frozenset({"none", "read"}),
     "admin": frozenset({"none", "ingest", "read", "admin"}),
@@ -32,10 +34,12 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 class Identity(NamedTuple):
     """Who asks."""
 
-    role: Role
+    role: Role | Literal["token"]
+    """A token is let in only where a route says that it takes tokens, and sees there only what it names."""
     project: str | None = None
     """The only project that is theirs; `None`: all."""
     key_id: str | None = None
+    token: tokens.Token | None = None
 
 
 EVERYBODY = Identity("admin")
@@ -84,12 +88,16 @@ async def identify(request: Request, context: Context) -> Identity:
         await context.state(lambda state: context.keys.refresh(state, now_us))
     if context.serving.is_open and not any(name in _KEY_NAMES for name, _ in request.scope["headers"]):
         return EVERYBODY
+    if context.tokens.is_stale(now_us) and any(text.startswith(tokens.PREFIX) for text in sent_keys(request.headers)):
+        await context.state(lambda state: context.tokens.load(state, now_us))
     return told(request.headers, context, now_us)
 
 
 def told(headers: Mapping[str, str], context: Context, now_us: int) -> Identity:
     """Who sends such headers, as far as the keys are known now. Raises HttpError 401 as `identify`."""
     for text in sent_keys(headers):
+        if text.startswith(tokens.PREFIX):
+            return _bearer(text, context, now_us)
         key = context.keys.find(text, now_us)
         if key is None:
             continue
@@ -101,12 +109,24 @@ def told(headers: Mapping[str, str], context: Context, now_us: int) -> Identity:
     raise _unauthorised("a valid access key is needed", "send `Authorization: Bearer <key>`; `tallybook keys create`")
 
 
+def _bearer(text: str, context: Context, now_us: int) -> Identity:
+    """Who holds a token. One that is not in force is refused also where no key is asked for: its page has to know."""
+    token = context.tokens.read(text, now_us)
+    if token is None or (token.key_id is not None and not context.keys.is_in_force(token.key_id)):
+        raise _unauthorised("this token is over, or was not made here", "POST /api/v1/tokens makes a new one")
+    return Identity("token", token.project, token.key_id, token)
+
+
 def _unauthorised(message: str, hint: str) -> HttpError:
     return HttpError(401, "unauthorized", message, hint=hint, headers={"www-authenticate": "Bearer, Basic"})
 
 
-def check_role(identity: Identity, need: Need) -> None:
+def check_role(identity: Identity, need: Need, *, takes_tokens: bool = False) -> None:
     """Raise HttpError 403 when the key may not do what is needed."""
+    if identity.token is not None and takes_tokens:
+        return
+    if identity.token is not None and need != "none":
+        raise HttpError(403, "forbidden", "a token of a page may not do this", hint="it reads /api/token-usage alone")
     if need not in _ALLOWED[identity.role]:
         raise HttpError(
             403, "forbidden", f"a key of the role {identity.role!r} may not do this",

@@ -63,6 +63,8 @@ class Route(NamedTuple):
     """Further media types that the answer may have."""
     also: tuple[tuple[int, Any], ...] = ()
     """Further statuses with a body of a type of their own: partial success, a batch of which nothing was taken."""
+    takes_tokens: bool = False
+    """Short-lived tokens of pages are let in too; the handler shows only what they name."""
     is_for_all: bool = False
     """Pages of every site may read the answer, which holds nobody's records."""
     failure: Callable[[Request, HttpError], Response] | None = None

@@ -1,0 +1,107 @@
+"""A page's token opens the usage that it names, and at every other route nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from tests.server.conftest import Running, Start
+
+from tallybook.access import token as tokens
+from tallybook.access.key import make, revoke
+from tallybook.server.app import routes
+
+
+def record(server: Running, **fields: Any) -> None:
+    log = {"operation": "chat", "model": "gpt-4o", "provider": "openai", "input_tokens": 10, "output_tokens": 5}
+    assert server.post("/api/ai-usage", log | fields).status == 201
+
+
+@pytest.fixture
+def server(start: Start) -> Running:
+    one = start(any_project=True)
+    record(one, chat_id="c-1", user_id="ada", project_id="shop", message_id="m-1")
+    record(one, chat_id="c-2", user_id="bob", project_id="shop", message_id="m-2")
+    record(one, chat_id="c-1", user_id="ada", project_id="other", message_id="m-3")
+    return one
+
+
+def token(server: Running, key: str | None = None, **scope: Any) -> dict[str, str]:
+    headers = {} if key is None else {"authorization": f"Bearer {key}"}
+    made = server.ask("POST", "/api/v1/tokens", scope, headers)
+    assert made.status == 201, made.body
+    return {"authorization": f"Bearer {made.json()['token']}"}
+
+
+def count(server: Running, query: str, headers: dict[str, str]) -> Any:
+    reply = server.ask("GET", f"/api/token-usage?{query}", headers=headers)
+    return reply.json()["messageCount"] if reply.status == 200 else reply.status
+
+
+def test_a_token_opens_what_it_names_and_nothing_beside(server: Running) -> None:
+    of_chat, of_user = token(server, chat="c-1"), token(server, user="bob")
+    of_message, of_project = token(server, message="m-2"), token(server, project="shop")
+    assert [count(server, "chatId=c-1", one) for one in (of_chat, of_user, of_message, of_project)] == [2, 403, 403, 1]
+    assert [count(server, "userId=bob", one) for one in (of_chat, of_user, of_message, of_project)] == [403, 1, 403, 1]
+    assert [count(server, "messageId=m-2", one) for one in (of_chat, of_message, of_project)] == [403, 1, 1]
+    assert count(server, "messageId=m-3", of_project) == 404
+    assert count(server, "chatId=c-1&userId=ada", of_chat) == 2
+    both = token(server, chat="c-1", project="shop")
+    assert count(server, "chatId=c-1", both) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "chatId=c-2", "chatId=c-1&chatId=c-2", "chat_id=c-2&chatId=c-1", "userId=bob", "chatId=!c-1", "chatId=",
+     "chatId=c-1&filter=project:eq:shop", "chatId=c-1&project=shop", "chatId=c-1&since=7d", "chatId=c-1&metadata.a=b"],
+)  # fmt: skip
+def test_no_way_to_ask_leads_out_of_a_tokens_chat(server: Running, query: str) -> None:
+    assert count(server, query, token(server, chat="c-1")) == 403
+
+
+def test_every_other_route_refuses_a_token(server: Running) -> None:
+    headers = token(server, project="shop")
+    taking = [route.path for route in routes() if route.takes_tokens]
+    assert taking == ["/api/token-usage"]
+    for route in routes():
+        if route.need == "none" or route.takes_tokens:
+            continue
+        path = re.sub(r"\{[^}]+\}", "x", route.path)
+        body = None if route.method in ("GET", "DELETE") else {}
+        reply = server.ask(route.method, path, body, headers)
+        assert reply.status == 403, (route.method, route.path, reply.status)
+
+
+def test_a_token_sees_no_more_than_the_key_it_was_made_with_and_ends_with_it(start: Start) -> None:
+    server = start(is_open=False)
+    made = {
+        role: server.context.state_now(lambda state, r=role: make(state, role=r, project="shop", name=None, now_us=1))
+        for role in ("read", "ingest")
+    }
+    record_as = {"authorization": f"Bearer {made['ingest'].text}"}
+    log = {"operation": "chat", "model": "gpt-4o", "provider": "openai", "chat_id": "c-1", "project_id": "shop"}
+    assert server.ask("POST", "/api/ai-usage", log, record_as).status == 201
+    assert server.ask("POST", "/api/v1/tokens", {"chat": "c-1"}, record_as).status == 403
+    assert server.ask("POST", "/api/v1/tokens", {"chat": "c-1"}).status == 401
+    as_reader = {"authorization": f"Bearer {made['read'].text}"}
+    assert server.ask("POST", "/api/v1/tokens", {"project": "other"}, as_reader).status == 403
+    headers = token(server, made["read"].text, chat="c-1")
+    assert count(server, "chatId=c-1", headers) == 1
+    assert server.ask("POST", "/api/v1/tokens", {"chat": "c-1"}, headers).status == 403
+
+    def end(state: Any) -> None:
+        revoke(state, made["read"].key.key_id, 2)
+        server.context.keys.refresh(state, server.context.now_us())
+
+    server.context.state_now(end)
+    assert count(server, "chatId=c-1", headers) == 401
+
+
+def test_a_token_that_is_over_or_forged_is_refused_also_where_no_key_is_needed(server: Running) -> None:
+    old = tokens.token_of(minutes=1, now_us=1, chat="c-1")
+    text = server.context.state_now(lambda state: server.context.tokens.sign(state, old))
+    assert count(server, "chatId=c-1", {"authorization": f"Bearer {text}"}) == 401
+    assert count(server, "chatId=c-1", {"authorization": f"Bearer {tokens.PREFIX}x.y"}) == 401
+    for wrong in ({}, {"minutes": 5}, {"chat": "c", "minutes": 0}, {"chat": "c", "minutes": 10_000}, {"chat": ""}):
+        assert server.post("/api/v1/tokens", wrong).status == 400, wrong
