@@ -1,7 +1,8 @@
-"""Short-lived tokens for pages: signed, for the tokens and cost of one project, chat, user or message, and for nothing else.
+"""Short-lived tokens for pages: signed, for the usage of one project, chat, user or message, and for nothing else.
 
-A token reads `tbt_<what it opens>_<signature>` and is not stored. The secret that signs it is in the state, made when the first token
-is; who has the state can make keys anyway. A token ends with its time, or with the key that it was made with.
+A token reads `tbt_<what it opens>.<signature>` and is not stored. The secret that signs it is in the state, made when
+the first token is; who has the state can make keys anyway. A token ends with its time, or with the key that it was
+made with.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _TYPES = {
 _PACK_FROM_BYTES = 700
 PAGES = ("/", "/calls", "/runs", "/runs/{run_id}", "/tools", "/models", "/users", "/projects", "/settings")
 """Addresses of pages."""
-SHARED = ("client.js", "chat.js", "react.js")
+SHARED = ("client.js", "chat.js", "react.js", "embed.js")
 """Modules for pages and programs of others: served at the root too, and to pages of any site. They hold no records."""
 PLOT_STYLE = "sha256-lO25vYlMY2OqLPIQM5bxIQjKXUBjhIooQ9PQjlKiWoE="
 """The one inline style: the charting library puts it into each chart, always the same text."""

@@ -1,0 +1,302 @@
+/**
+ * Usage of messages, chats and users as elements for any page: `<tb-message-usage>`, `<tb-chat-usage>`, `<tb-user-usage>`.
+ *
+ * One module without dependencies. Figures come from `/api/token-usage` of the server that this file came from, by a short-lived token.
+ * Looks come from custom properties `--tb-embed-…`; styles are constructed, so that a policy without inline styles is kept.
+ * While an answer streams an estimate stands there and says so; the true figures take its place in the same boxes.
+ */
+
+const RETRY_MS = [0, 500, 1_000, 2_000, 4_000, 8_000]; // A record arrives up to some seconds after its stream.
+const CHARS_A_TOKEN = 4;
+
+const settings = {
+  server: new URL(import.meta.url).origin,
+  /** @type {string | null} */ token: null,
+  /** Gives a fresh token: asked at first and when one is over. @type {(() => Promise<string> | string) | null} */
+  getToken: null,
+};
+
+/** Set server, token, or a function that gets one, for all elements of the page. @param {Partial<typeof settings>} changed */
+export function configure(changed) {
+  Object.assign(settings, changed);
+  for (const one of alive) one.refresh();
+}
+
+/** Scripts of the page that say where tokens come from run before the first question. */
+const ready = globalThis.document && document.readyState !== 'complete'
+  ? new Promise((done) => { for (const [at, name] of [[document, 'DOMContentLoaded'], [globalThis, 'load']]) at.addEventListener(name, done, { once: true }); })
+  : Promise.resolve();
+const alive = /** @type {Set<Usage>} */ (new Set());
+const sheet = globalThis.CSSStyleSheet && new CSSStyleSheet();
+sheet?.replaceSync(`
+  :host { display: inline-block; max-inline-size: 100%; font: var(--tb-embed-font, 0.875rem/1.45 system-ui, sans-serif);
+    color: var(--tb-embed-text, light-dark(#1d2124, #e9ecee)); font-variant-numeric: tabular-nums; }
+  :host([hidden]) { display: none; }
+  .box { background: var(--tb-embed-surface, light-dark(#ffffff, #1b1f23)); border-radius: var(--tb-embed-radius, 0.5rem); }
+  .full { border: 1px solid var(--tb-embed-line, light-dark(#dedad0, #343a41)); padding: var(--tb-embed-space, 0.75rem); min-inline-size: 15rem; }
+  .small { display: inline-flex; align-items: center; gap: 0.5em; padding: 0.1em 0.4em; }
+  .head { display: flex; align-items: center; justify-content: space-between; gap: 0.75rem; font-weight: 600; min-block-size: 1.75rem; }
+  dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(6rem, 1fr)); gap: 0.5rem 1rem; margin: 0.5rem 0 0; }
+  dt { color: var(--tb-embed-soft, light-dark(#585d61, #a9b1b8)); font-size: 0.8125em; }
+  dd { margin: 0; font-weight: 600; min-block-size: 1.45em; }
+  .soft, .note { color: var(--tb-embed-soft, light-dark(#585d61, #a9b1b8)); }
+  .note { font-size: 0.8125em; margin: 0.5rem 0 0; min-block-size: 1.45em; }
+  .bad { color: var(--tb-embed-bad, light-dark(#a8281f, #f58f86)); }
+  .sr { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+  .wait { display: inline-block; inline-size: 4em; block-size: 0.9em; border-radius: 0.3em; background: var(--tb-embed-line, light-dark(#dedad0, #343a41));
+    animation: pulse 1.4s ease-in-out infinite; vertical-align: -0.1em; }
+  .dot { inline-size: 0.55em; block-size: 0.55em; border-radius: 50%; background: var(--tb-embed-accent, light-dark(#1f5f5b, #6fc7bf)); animation: pulse 1s ease-in-out infinite; }
+  button { font: inherit; font-size: 0.8125em; color: inherit; background: transparent; border: 1px solid var(--tb-embed-line-strong, light-dark(#8a867b, #7d858e));
+    border-radius: 0.35em; padding: 0.1em 0.6em; min-block-size: 1.5rem; min-inline-size: 1.5rem; cursor: pointer; }
+  button:focus-visible { outline: 2px solid var(--tb-embed-focus, light-dark(#0b57d0, #a8c7fa)); outline-offset: 2px; }
+  @keyframes pulse { 50% { opacity: 0.35; } }
+  @media (prefers-reduced-motion: reduce) { .wait, .dot { animation: none; } }
+  @media (prefers-contrast: more) { .full { border-color: currentColor; } dt, .soft, .note { color: inherit; } }
+  @media (forced-colors: active) { .full, button { border-color: CanvasText; } .dot, .wait { background: CanvasText; forced-color-adjust: none; } }
+`);
+
+/** `1.2M`, `950`, `–`. @param {number | null | undefined} value */
+export function count(value) {
+  if (value === null || value === undefined) return '–';
+  const units = /** @type {[number, string][]} */ ([[1e9, 'B'], [1e6, 'M'], [1e3, 'k']]);
+  const found = units.find(([unit]) => value >= unit * (unit === 1e3 ? 1 : 0.99995));
+  if (!found) return String(Math.round(value));
+  const part = value / found[0];
+  return `${part < 99.95 ? part.toFixed(1).replace(/\.0$/, '') : Math.round(part)}${found[1]}`;
+}
+
+/** An amount with its currency; small ones keep two digits that count. @param {number | null | undefined} value @param {string} currency */
+export function money(value, currency) {
+  if (value === null || value === undefined) return '–';
+  const digits = value > 0 && value < 1 ? Math.min(9, Math.max(2, 1 - Math.floor(Math.log10(value)))) : 2;
+  try {
+    return new Intl.NumberFormat(undefined, { style: 'currency', currency, minimumFractionDigits: 2, maximumFractionDigits: digits }).format(value);
+  } catch {
+    return `${value.toFixed(digits)} ${currency}`; // A code that is none of ISO 4217.
+  }
+}
+
+const grouped = (value) => (value === null || value === undefined ? 'unknown' : value.toLocaleString(undefined, { maximumFractionDigits: 9 }));
+
+/** An element with properties and children. @param {string} tag @param {object} [given] @param {...(Node | string | null)} children */
+function make(tag, given = {}, ...children) {
+  const one = document.createElement(tag);
+  for (const [name, value] of Object.entries(given)) {
+    if (name.startsWith('on')) one.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined) one.setAttribute(name, value);
+  }
+  one.append(...children.filter((child) => child !== null));
+  return one;
+}
+
+/** A figure short for the eye, exact on hover and for screen readers. */
+const figure = (short, exact, isEstimate = false) => make('span', { title: `${isEstimate ? 'about ' : ''}${exact}` },
+  make('span', { 'aria-hidden': 'true' }, `${isEstimate && short !== '–' ? '≈' : ''}${short}`), make('span', { class: 'sr' }, `${isEstimate ? 'about ' : ''}${exact}`));
+const skeleton = () => make('span', { class: 'wait', 'aria-hidden': 'true' });
+
+const Base = globalThis.HTMLElement ?? class {};
+
+/** What the three elements share: asking, waiting, failing, estimating. */
+class Usage extends Base {
+  static get observedAttributes() {
+    return ['message', 'chat', 'user', 'variant', 'server', 'token', 'currency', 'streaming', 'input-tokens', 'output-tokens', 'estimated-cost', 'label'];
+  }
+
+  /** @type {any} */ #data = null;
+  /** @type {Error | null} */ #error = null;
+  #isLoading = false;
+  #isPending = false;
+  #turn = 0;
+  #content = '';
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: 'open' });
+    root.adoptedStyleSheets = [sheet];
+  }
+
+  /** What the element is about: the parameters of the question; null where it is not said yet. @returns {Record<string, string> | null} */
+  get subject() { return null; }
+  get title_() { return 'Usage'; }
+
+  /** The text that streams, of which output tokens are estimated. */
+  set content(text) { this.#content = text ?? ''; this.#draw(); }
+  get content() { return this.#content; }
+  /** What is shown; null before the first answer. */
+  get usage() { return this.#data; }
+
+  connectedCallback() {
+    alive.add(this);
+    if (!this.hasAttribute('streaming')) this.refresh();
+    else this.#draw();
+  }
+
+  disconnectedCallback() {
+    alive.delete(this);
+    this.#turn += 1;
+  }
+
+  attributeChangedCallback(name, old, now) {
+    if (!this.isConnected || old === now) return;
+    if (name === 'streaming' && now === null) this.#settle();
+    else if (['message', 'chat', 'user', 'server', 'token', 'currency'].includes(name)) {
+      if (name !== 'token' && name !== 'server') this.#data = null;
+      if (this.hasAttribute('streaming')) this.#draw();
+      else this.refresh();
+    } else this.#draw();
+  }
+
+  /** Ask again. */
+  async refresh() {
+    await this.#ask([0]);
+  }
+
+  /** The stream has ended: ask until its record is there; the estimate stays until then. */
+  async #settle() {
+    const before = this.#data?.messageCount ?? 0;
+    this.#isPending = true;
+    await this.#ask(RETRY_MS, (data) => data.messageCount > before || Boolean(this.subject?.messageId));
+  }
+
+  /** @param {number[]} pauses @param {(data: any) => boolean} [isEnough] */
+  async #ask(pauses, isEnough = () => true) {
+    const turn = ++this.#turn;
+    if (!this.subject) return this.#draw();
+    this.#isLoading = true;
+    this.#error = null;
+    this.#draw();
+    let found = null;
+    let failure = /** @type {any} */ (null);
+    for (const pause of pauses) {
+      await (pause ? new Promise((done) => setTimeout(done, pause)) : ready);
+      if (turn !== this.#turn) return undefined; // Another question took its place.
+      try {
+        found = await this.#fetch();
+        failure = null;
+        if (turn !== this.#turn) return undefined;
+        if (isEnough(found)) break;
+      } catch (error) {
+        failure = error;
+        if (error.status !== 404 && error.status !== undefined) break;
+      }
+    }
+    if (turn !== this.#turn) return undefined;
+    this.#isLoading = false;
+    this.#isPending = false;
+    this.#error = failure;
+    if (found) {
+      this.#data = found;
+      this.#content = '';
+    }
+    this.#draw();
+    this.dispatchEvent(new CustomEvent(failure ? 'tb-error' : 'tb-usage', { detail: failure ?? found, bubbles: true, composed: true }));
+    return undefined;
+  }
+
+  async #fetch() {
+    const url = new URL('/api/token-usage', this.getAttribute('server') ?? settings.server);
+    for (const [name, value] of Object.entries(this.subject ?? {})) url.searchParams.set(name, value);
+    if (this.getAttribute('currency')) url.searchParams.set('currency', this.getAttribute('currency') ?? '');
+    let token = this.getAttribute('token') ?? settings.token ?? (settings.getToken ? (settings.token = await settings.getToken()) : null);
+    for (let attempt = 0; ; attempt += 1) {
+      const reply = await fetch(url, { headers: token ? { authorization: `Bearer ${token}` } : {} });
+      if (reply.ok) return reply.json();
+      if (reply.status === 401 && attempt === 0 && settings.getToken && !this.hasAttribute('token')) {
+        token = settings.token = await settings.getToken();
+        continue;
+      }
+      const told = await reply.json().catch(() => null);
+      throw Object.assign(new Error(told?.error?.message ?? `the server answered ${reply.status}`), { status: reply.status });
+    }
+  }
+
+  /** What stands there now: an estimate while streaming and until the record is there, else what the server said. */
+  get #shown() {
+    const told = this.#data;
+    const base = { input: told?.totalInputTokens, output: told?.totalOutputTokens, total: told?.totalTokens, cost: told?.totalCost, count: told?.messageCount,
+      currency: told?.currency ?? this.getAttribute('currency') ?? 'USD', isEstimate: false, partly: told?.estimatedCount ?? 0, unpriced: told?.unpricedCount ?? 0 };
+    if (told && told.messageCount && told.unpricedCount === told.messageCount) base.cost = null;
+    if (!this.#isOpen) return base;
+    const number = (name) => (this.hasAttribute(name) ? Number(this.getAttribute(name)) : undefined);
+    const input = number('input-tokens');
+    const output = number('output-tokens') ?? (this.#content ? Math.ceil(this.#content.length / CHARS_A_TOKEN) : undefined);
+    const cost = number('estimated-cost');
+    const plus = (one, two) => (one === undefined && two === undefined ? undefined : (one ?? 0) + (two ?? 0));
+    return { ...base, isEstimate: true, input: plus(base.input, input), output: plus(base.output, output),
+      total: plus(base.total, plus(input, output)), cost: plus(base.cost ?? undefined, cost) };
+  }
+
+  get #isOpen() { return this.hasAttribute('streaming') || this.#isPending; }
+
+  #draw() {
+    const root = /** @type {ShadowRoot} */ (this.shadowRoot);
+    const hadFocus = root.activeElement?.className;
+    const shown = this.#shown;
+    const variant = this.hasAttribute('streaming') && this.localName === 'tb-message-usage' ? 'streaming' : this.getAttribute('variant') ?? 'full';
+    const isBlank = this.#isLoading && !this.#data && !shown.isEstimate;
+    const tokens = (value) => (isBlank ? skeleton() : figure(count(value), `${grouped(value)} tokens`, shown.isEstimate));
+    const cost = () => (isBlank ? skeleton() : figure(money(shown.cost, shown.currency), shown.cost === null || shown.cost === undefined ? 'cost unknown' : `${grouped(shown.cost)} ${shown.currency}`, shown.isEstimate));
+    const label = this.getAttribute('label') ?? this.title_;
+    const box = variant === 'full' ? this.#full(label, shown, tokens, cost, isBlank) : this.#small(variant, label, shown, tokens, cost);
+    box.setAttribute('aria-busy', String(this.#isLoading));
+    root.replaceChildren(box);
+    if (hadFocus) /** @type {any} */ (root.querySelector('button'))?.focus();
+  }
+
+  get #retry() {
+    return make('button', { type: 'button', class: 'again', onclick: () => this.refresh(), 'aria-label': this.#error ? 'Try again' : 'Refresh' }, this.#error ? 'Try again' : '↻');
+  }
+
+  #full(label, shown, tokens, cost, isBlank) {
+    const row = (name, value) => make('div', {}, make('dt', {}, name), make('dd', {}, value));
+    const rows = [row('Input', tokens(shown.input)), row('Output', tokens(shown.output)), row('Total', tokens(shown.total)), row('Cost', cost())];
+    if (this.localName !== 'tb-message-usage') {
+      const each = shown.count ? shown.total / shown.count : null;
+      rows.push(row('Messages', isBlank ? skeleton() : figure(count(shown.count), grouped(shown.count))));
+      rows.push(row('Per message', isBlank ? skeleton() : figure(count(each), each === null ? 'unknown' : `${grouped(Math.round(each))} tokens`)));
+    }
+    let note = '';
+    if (shown.isEstimate) note = 'Estimate while the answer streams';
+    else if (shown.unpriced) note = `${shown.unpriced} of ${shown.count} without a price`;
+    else if (shown.partly) note = `${shown.partly} of ${shown.count} estimated`;
+    const told = this.#error ? make('p', { class: 'note bad', role: 'alert' }, `Not loaded: ${this.#error.message}`) : make('p', { class: 'note', role: 'status' }, note);
+    return make('div', { class: 'box full', role: 'group', 'aria-label': label }, make('div', { class: 'head' }, make('span', {}, label),
+      shown.isEstimate ? make('span', { class: 'dot', 'aria-hidden': 'true' }) : this.#retry), make('dl', {}, ...rows), told);
+  }
+
+  #small(variant, label, shown, tokens, cost) {
+    if (this.#error) return make('span', { class: 'box small', role: 'group', 'aria-label': label }, make('span', { class: 'bad', role: 'alert' }, 'Usage not loaded'), this.#retry);
+    const parts = variant === 'streaming'
+      ? [make('span', { class: 'dot', 'aria-hidden': 'true' }), tokens(shown.input), make('span', { class: 'soft', 'aria-hidden': 'true' }, '→'), tokens(shown.output),
+        make('span', { class: 'soft' }, 'estimate')]
+      : [shown.isEstimate ? make('span', { class: 'dot', 'aria-hidden': 'true' }) : null, tokens(shown.total), make('span', { class: 'soft', 'aria-hidden': 'true' }, 'tokens'), make('span', { class: 'soft', 'aria-hidden': 'true' }, '·'), cost()];
+    return make('span', { class: 'box small', role: 'group', 'aria-label': label }, ...parts);
+  }
+}
+
+const named = (element, names) => {
+  const found = names.map(([attribute, parameter]) => [parameter, element.getAttribute(attribute)]).filter(([, value]) => value);
+  return Object.fromEntries(found);
+};
+
+/** `<tb-message-usage message="m-1" variant="full|compact|streaming">`; `streaming` while it is written. */
+export class MessageUsage extends Usage {
+  get subject() { return this.getAttribute('message') ? named(this, [['message', 'messageId'], ['chat', 'chatId'], ['user', 'userId']]) : null; }
+  get title_() { return 'Usage of this message'; }
+}
+
+/** `<tb-chat-usage chat="c-1" variant="full|mini">` */
+export class ChatUsage extends Usage {
+  get subject() { return this.getAttribute('chat') ? { ...named(this, [['chat', 'chatId'], ['user', 'userId']]), messages: '0' } : null; }
+  get title_() { return 'Usage of this chat'; }
+}
+
+/** `<tb-user-usage user="ada" variant="full|mini">` */
+export class UserUsage extends Usage {
+  get subject() { return this.getAttribute('user') ? { ...named(this, [['user', 'userId']]), messages: '0' } : null; }
+  get title_() { return 'Your usage'; }
+}
+
+for (const [name, element] of /** @type {[string, any][]} */ ([['tb-message-usage', MessageUsage], ['tb-chat-usage', ChatUsage], ['tb-user-usage', UserUsage]])) {
+  if (globalThis.customElements && !customElements.get(name)) customElements.define(name, element);
+}

@@ -1,0 +1,131 @@
+"""Elements for other people's pages: on another site, under a strict policy, what the server says, for everybody."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.server.conftest import Running, Start, start  # noqa: F401  (a fixture)
+from tests.web.look import barriers
+from tests.web.other import POLICY, Site, site  # noqa: F401  (a fixture)
+
+from tallybook.access.key import make
+
+SCRIPT = """
+import {{ configure }} from "{server}/embed.js";
+configure({{ token: {token} }});
+"""
+BODY = """
+<tb-message-usage id="message" message="m-1" user="ada"></tb-message-usage>
+<tb-message-usage id="compact" message="m-1" user="ada" variant="compact"></tb-message-usage>
+<tb-chat-usage id="chat" chat="c-1" user="ada"></tb-chat-usage>
+<tb-chat-usage id="mini" chat="c-1" user="ada" variant="mini"></tb-chat-usage>
+"""
+
+
+class Place:
+    """A closed server, a key that writes and the other site."""
+
+    def __init__(self, server: Running, site: Site) -> None:  # noqa: F811
+        self.server = server
+        self.site = site
+        self.url = f"http://127.0.0.1:{server.port}"
+        self.keys = {
+            role: server.context.state_now(lambda state, r=role: make(state, role=r, project=None, name=None, now_us=1))
+            for role in ("ingest", "read")
+        }
+        site.policy = POLICY.format(server=self.url)
+
+    def record(self, **fields: Any) -> None:
+        log = {"operation": "chat", "model": "gpt-4o", "provider": "openai"} | fields
+        sent = {"authorization": f"Bearer {self.keys['ingest'].text}"}
+        assert self.server.ask("POST", "/api/ai-usage", log, sent).status == 201
+
+    def token(self, **scope: Any) -> str:
+        sent = {"authorization": f"Bearer {self.keys['read'].text}"}
+        text: str = self.server.ask("POST", "/api/v1/tokens", scope, sent).json()["token"]
+        return text
+
+    def page(self, token: str, body: str = BODY, more: str = "") -> str:
+        return self.site.page(SCRIPT.format(server=self.url, token=json.dumps(token)) + more, body)
+
+
+@pytest.fixture
+def place(start: Start, site: Site) -> Place:  # noqa: F811
+    server = start(is_open=False, origins=(site.url,), any_project=True)
+    one = Place(server, site)
+    one.record(chat_id="c-1", user_id="ada", message_id="m-1", input_tokens=1_234_567, output_tokens=890)
+    return one
+
+
+def text(page: Any, selector: str) -> str:
+    told: str = page.locator(selector).locator(".box").inner_text()
+    return " ".join(told.split())
+
+
+NAMES = ("message", "compact", "chat", "mini")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_figures_are_short_for_the_eye_exact_on_hover_and_no_barrier_for_anybody(
+    place: Place, open_tab: Any, scheme: str
+) -> None:
+    place.site.policy = ""  # Which axe could not be put into.
+    light = "document.documentElement.style.colorScheme = 'light dark';"
+    page = (tab := open_tab(place.page(place.token(user="ada"), more=light), scheme=scheme)).page
+    for name in NAMES:
+        page.wait_for_selector(f"#{name} [title='1,235,457 tokens']")
+    told = text(page, "#chat")
+    for words in ("Input 1.2M", "Output 890", "Total 1.2M", "$3.10", "Messages 1"):
+        assert words in told, told
+    assert "$3.10" in text(page, "#compact") and "$3.10" in text(page, "#mini")
+    assert barriers(page) == []
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "message"
+    with page.expect_response(lambda one: "messageId=m-1" in one.url):
+        page.keyboard.press("Enter")
+    tab.shot(f"embed-{scheme}")
+
+
+def test_a_policy_without_anything_inline_is_kept(place: Place, open_tab: Any) -> None:
+    page = open_tab(place.page(place.token(user="ada"))).page
+    for name in NAMES:
+        page.wait_for_selector(f"#{name} [title='1,235,457 tokens']")
+
+
+def test_while_an_answer_streams_an_estimate_says_so_and_true_figures_replace_it_without_a_jump(
+    place: Place, open_tab: Any
+) -> None:
+    place.site.policy = ""
+    body = '<tb-message-usage id="one" user="ada" message="m-2" streaming input-tokens="40" estimated-cost="0.001">'
+    tab = open_tab(place.page(place.token(user="ada"), body + "</tb-message-usage>"))
+    page = tab.page
+    page.evaluate("document.querySelector('#one').content = 'x'.repeat(400)")
+    assert text(page, "#one") == "≈40 about 40 tokens → ≈100 about 100 tokens estimate"
+    page.evaluate("document.querySelector('#one').setAttribute('variant', 'full')")
+    with page.expect_response(lambda one: "messageId=m-2" in one.url and one.status == 404):
+        page.evaluate("document.querySelector('#one').removeAttribute('streaming')")
+    assert "≈140 about 140 tokens" in text(page, "#one")  # Not there yet: the estimate stays.
+    before = page.locator("#one").bounding_box()
+    place.record(chat_id="c-1", user_id="ada", message_id="m-2", input_tokens=38, output_tokens=97)
+    page.wait_for_selector("#one [title='135 tokens']")
+    assert "≈" not in text(page, "#one")
+    assert page.locator("#one").bounding_box() == before
+    assert all("404" in line for line in tab.told)  # Browsers note each answer of this kind.
+    tab.told.clear()
+
+
+def test_what_fails_says_why_and_is_tried_again_by_a_button(place: Place, open_tab: Any) -> None:
+    place.site.policy = ""
+    body = '<tb-chat-usage id="one" chat="c-1"></tb-chat-usage>'
+    tab = open_tab(place.page(place.token(chat="c-2"), body))
+    page = tab.page
+    page.wait_for_selector("#one [role=alert]")
+    assert "this token is for one chat alone" in text(page, "#one")
+    page.evaluate(f"globalThis.told = '{place.token(chat='c-1')}'")
+    change = "one.configure({ token: null, getToken: () => told })"
+    page.evaluate(f"import('{place.url}/embed.js').then((one) => {change})")
+    page.wait_for_selector("#one [title='1,235,457 tokens']")
+    assert all("403" in line for line in tab.told)
+    tab.told.clear()
