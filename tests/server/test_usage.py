@@ -216,3 +216,9 @@ def test_failures_of_tools_add_up_and_their_examples_are_calls(full: Running) ->
         for call_id in row["call_ids"]:
             tools = told(full, f"/api/v1/calls/{call_id}")["call"]["tool_calls"]
             assert row["tool"] in {one["name"] for one in tools}
+
+
+def test_a_currency_without_rates_is_the_askers_mistake_and_no_failure_of_the_server(server: Running) -> None:
+    reply = server.get("/api/ai/usage/summary?currency=EUR")
+    assert (reply.status, reply.json()["error"]["field"]) == (400, "currency")
+    assert server.get("/healthz").json()["ok"]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
 
-from tallybook.model.errors import InputError
+from tallybook.model.errors import InputError, SettingError
 from tallybook.model.question import Filter
 from tallybook.query import currency, filters, span
 from tallybook.query.slice import Condition, conditions
@@ -143,8 +144,17 @@ class Given:
         return Scope(
             span=self._span(context.now_us(), zone, days),
             filters=(*found, *exact, *conditions([condition(text) for text in self.many("filter")]), *own),
-            rates=currency.load(code, settings.rates_file),
+            rates=self._rates(code, settings.rates_file),
         )
+
+    def _rates(self, code: str, file: Path | None) -> currency.Rates | None:
+        """The rates of a currency. That one is asked for which the server has no rates of is the asker's mistake."""
+        try:
+            return currency.load(code, file)
+        except SettingError as error:
+            if self.one("currency") is None:
+                raise
+            raise InputError(str(error), field="currency", hint="ask in USD, or set TALLYBOOK_RATES") from error
 
     def _span(self, now_us: int, zone: str, days: int | None) -> span.Span:
         since, until, period = self.one("since"), self.one("until"), self.choice("period", (*PERIODS, "all"))

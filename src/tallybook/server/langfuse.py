@@ -181,6 +181,7 @@ ROUTES = (
           body=Batch, answer=Answer, status=207, about=_EVENTS, may_fail=(400, 413, 415)),
     Route("POST", "/api/public/scores", post_scores, "ingest", "Take one of Langfuse's scores, or many", _GROUP,
           body=dict[str, Any], answer=dict[str, Any], may_fail=(400, 413, 415),
+          also=((202, dict[str, Any]), (207, dict[str, Any])),
           about="An array is answered with 202, or 207 when some were refused."),
     Route("GET", "/api/public/health", get_health, "none", "Whether the server is there, for Langfuse's clients",
           _GROUP, answer=dict[str, str]),

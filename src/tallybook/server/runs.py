@@ -191,6 +191,7 @@ _ONE = "/api/v1/runs/{run_id}"
 ROUTES = (
     Route("GET", "/api/v1/runs", list_runs, "read", "List runs", "Runs", answer=RunPage, params=FILTERS),
     Route("POST", "/api/v1/runs", create_run, "ingest", "Make a run", "Runs", body=NewRun, answer=ShownRun, status=201,
+          also=((200, ShownRun),),
           may_fail=(400, 404, 409), about="One of an id that is there is answered with 200 and stays as it is."),
     Route("GET", _ONE, get_run, "read", "Read a run", "Runs", answer=ShownRun, may_fail=(404,)),
     Route("PATCH", _ONE, change_run, "admin", "Change a run: name, star, tags, status, settings …", "Runs",
