@@ -102,6 +102,7 @@ def test_while_an_answer_streams_an_estimate_says_so_and_true_figures_replace_it
     tab = open_tab(place.page(place.token(user="ada"), body + "</tb-message-usage>"))
     page = tab.page
     page.evaluate("document.querySelector('#one').content = 'x'.repeat(400)")
+    page.evaluate("document.querySelector('#one').refresh()")  # As a new token does: there is nothing to ask yet.
     assert text(page, "#one") == "≈40 about 40 tokens → ≈100 about 100 tokens estimate"
     page.evaluate("document.querySelector('#one').setAttribute('variant', 'full')")
     with page.expect_response(lambda one: "messageId=m-2" in one.url and one.status == 404):

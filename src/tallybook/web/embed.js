@@ -146,9 +146,10 @@ class Usage extends Base {
     } else this.#draw();
   }
 
-  /** Ask again. */
+  /** Ask again. While the text streams there is no record to ask for, and right after it the asking goes on. */
   async refresh() {
-    await this.#ask([0]);
+    if (this.hasAttribute('streaming')) this.#draw();
+    else await (this.#isPending ? this.#settle() : this.#ask([0]));
   }
 
   /** The stream has ended: ask until its record is there; the estimate stays until then. */
