@@ -13,8 +13,11 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from process import Server
 
 LIMIT_MS = 5.0
 CLIENT = Path(__file__).parents[1] / "src" / "tallybook" / "web" / "client.js"
@@ -68,28 +71,13 @@ def main() -> int:
     if node is None:
         print("node is not installed", file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "tallybook", "serve", "--dir", folder, "--port", "0"]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        try:
-            url = _address(server)
-            program = PROGRAM % {"client": json.dumps(CLIENT.as_uri())}
-            done = subprocess.run(
-                [node, "--input-type=module", "-e", program, str(given.rounds), str(given.calls)],
-                env={"TALLYBOOK_URL": url}, capture_output=True, text=True, check=True,
-            )  # fmt: skip
-        finally:
-            server.terminate()
-            server.wait(20)
+    with Server() as server:
+        program = PROGRAM % {"client": json.dumps(CLIENT.as_uri())}
+        done = subprocess.run(
+            [node, "--input-type=module", "-e", program, str(given.rounds), str(given.calls)],
+            env={"TALLYBOOK_URL": server.url}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
     return _told(json.loads(done.stdout))
-
-
-def _address(server: subprocess.Popen[str]) -> str:
-    for line in server.stdout or ():
-        for word in line.split():
-            if word.startswith("http://127.0.0.1:"):
-                return word.rstrip("/,.")
-    raise SystemExit("the server did not say where it is")
 
 
 def _told(found: dict[str, dict[str, dict[str, float]]]) -> int:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
-import resource
 import selectors
 import signal
 import socket
@@ -22,6 +20,10 @@ import time
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from process import cpu_s, free_port, memory_mb
 
 BODY = (
     b'{"operation":"chat","model":"gpt-4o","provider":"openai","input_tokens":1200,"output_tokens":300,'
@@ -139,12 +141,6 @@ def serve(app: str, server: str, port: int) -> None:
         asyncio.run(run(APPS[app](), config))
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def _connect(port: int, until: float) -> socket.socket:
     while True:
         try:
@@ -190,32 +186,23 @@ def _load(port: int, connections: int, seconds: float) -> list[float]:
     return took
 
 
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _memory_mb(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
-
-
 def measure(name: str, app: str, server: str, seconds: float, connections: int) -> None:
     """Print one candidate's line."""
-    port = _free_port()
+    port = free_port()
     begin = time.perf_counter()
     child = subprocess.Popen([sys.executable, __file__, "--serve", app, server, str(port)])
     try:
         _connect(port, time.monotonic() + 20).close()
         start_s = time.perf_counter() - begin
         _load(port, connections, 0.5)
-        before = _cpu_s(child.pid)
+        before = cpu_s(child.pid)
         took = _load(port, connections, seconds)
-        cpu = _cpu_s(child.pid) - before
+        cpu = cpu_s(child.pid) - before
         cuts = quantiles(took, n=100)
         print(
             f"{name:<42} {len(took) / seconds:>8,.0f}/s  CPU {cpu / len(took) * 1e6:>6.0f} µs  "
             f"p50 {cuts[49] * 1e3:>6.2f} "
-            f"p99 {cuts[98] * 1e3:>6.2f} ms  start {start_s:>5.2f} s  {_memory_mb(child.pid):>4.0f} MB",
+            f"p99 {cuts[98] * 1e3:>6.2f} ms  start {start_s:>5.2f} s  {memory_mb(child.pid):>4.0f} MB",
             flush=True,
         )
     finally:

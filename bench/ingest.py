@@ -12,15 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
 import selectors
-import shutil
-import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +23,7 @@ from statistics import median, quantiles
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import phoenix
+from process import Server
 from spans import Batch
 
 PEER_BATCHES = 16
@@ -42,64 +37,21 @@ LOG = {
 }  # fmt: skip
 
 
-class Server:
-    """`tallybook serve` on a folder of its own."""
+def check(folder: Path, sent: int) -> None:
+    """Hold what was acknowledged against what a reader of the ledger sees now; SystemExit when it is not the same."""
+    from tallybook.config import Settings
+    from tallybook.model.question import Question
+    from tallybook.store.open import open_store
 
-    def __init__(self, *options: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="tallybook-ingest-"))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
-        command = [sys.executable, "-m", "tallybook", "serve", "--port", str(self.port), "--quiet", *options]
-        begun = time.perf_counter()
-        self.process = subprocess.Popen([*command, "--dir", str(self.folder)])
-        _pin(self.process.pid, 0)
-        _pin(os.getpid(), -1)
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                break
-            except OSError:
-                if self.process.poll() is not None:
-                    raise SystemExit("the server did not start") from None
-                time.sleep(0.005)
-        self.start_s = time.perf_counter() - begun
-
-    def cpu_s(self) -> float:
-        """Processor time that it has used, all threads."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def memory_mb(self) -> float:
-        """Resident memory."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * resource.getpagesize() / 1e6
-
-    def count(self) -> int:
-        """Calls that a reader sees now."""
-        from tallybook.config import Settings
-        from tallybook.model.question import Question
-        from tallybook.store.open import open_store
-
-        store = open_store(Settings(folder=self.folder))
-        try:
-            return int(store.ask(Question(measures=("calls",))).rows[0][0])
-        finally:
-            store.close()
-
-    def stop(self) -> None:
-        """End it and remove its folder."""
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
-        shutil.rmtree(self.folder)
-
-
-def _pin(pid: int, core: int) -> None:
-    """Keep a process to one core, so that "on one core" is that."""
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        if len(cores) > 1:
-            os.sched_setaffinity(pid, {cores[core]})
+    begun = time.perf_counter()
+    store = open_store(Settings(folder=folder))
+    try:
+        seen = int(store.ask(Question(measures=("calls",))).rows[0][0])
+    finally:
+        store.close()
+    print(f"acknowledged {sent:,}, visible at once {seen:,} (asked in {time.perf_counter() - begun:.2f} s)")
+    if seen != sent:
+        raise SystemExit("what was acknowledged is not what is seen")
 
 
 def request(path: str, body: bytes, content_type: str) -> bytes:
@@ -167,14 +119,11 @@ def report(
 
 def usage(seconds: float) -> None:
     """Usage logs one by one and by the hundred."""
-    server = Server()
-    try:
+    with Server(is_pinned=True) as server:
         print(f"started in {server.start_s:.2f} s, {server.memory_mb():.0f} MB (target: under 1 s)")
-        sent = 0
         single = request("/api/ai-usage", json.dumps(LOG).encode(), "application/json")
         many = request("/api/ai-usage", json.dumps([LOG] * 100).encode(), "application/json")
-        load(server.port, single, 8, 0.5, lambda got: got.startswith(b"HTTP/1.1 201"))
-        sent = server.count()
+        sent = len(load(server.port, single, 8, 0.5, lambda got: got.startswith(b"HTTP/1.1 201")))
         for connections in (1, 16, 64):
             cpu, begun = server.cpu_s(), time.perf_counter()
             took = load(server.port, single, connections, seconds, lambda got: got.startswith(b"HTTP/1.1 201"))
@@ -187,20 +136,13 @@ def usage(seconds: float) -> None:
         wall = time.perf_counter() - begun
         report("batches of 100, 4 connections", server, took, 100, wall, server.cpu_s() - cpu, "target 30,000/s")
         sent += len(took) * 100
-        begun = time.perf_counter()
-        seen = server.count()
-        print(f"acknowledged {sent:,}, visible at once {seen:,} (asked in {time.perf_counter() - begun:.2f} s)")
-        if seen != sent:
-            raise SystemExit("what was acknowledged is not what is seen")
-    finally:
-        server.stop()
+        check(server.folder, sent)
 
 
 def otlp(seconds: float) -> None:
     """Batches of 512 LLM spans, all different, over two connections."""
-    server = Server()
     batch = Batch()
-    try:
+    with Server(is_pinned=True) as server:
         print(f"batches of {batch.size} spans, {len(batch.next()) / batch.size:,.0f} bytes a span")
         sent = _spans(server, batch, 0.5)[0] * batch.size
         for _ in range(3):
@@ -209,13 +151,7 @@ def otlp(seconds: float) -> None:
             wall = time.perf_counter() - begun
             report("spans, 2 connections", server, took, batch.size, wall, server.cpu_s() - cpu, "target 20,000/s")
             sent += count * batch.size
-        begun = time.perf_counter()
-        seen = server.count()
-        print(f"acknowledged {sent:,}, visible at once {seen:,} (asked in {time.perf_counter() - begun:.2f} s)")
-        if seen != sent:
-            raise SystemExit("what was acknowledged is not what is seen")
-    finally:
-        server.stop()
+        check(server.folder, sent)
 
 
 def _spans(server: Server, batch: Batch, seconds: float) -> tuple[int, list[float]]:

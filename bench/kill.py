@@ -16,7 +16,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,10 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from process import free_port
 
 SESSIONS = 12
 BATCH_MAX = 60
@@ -205,9 +208,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 def run(folder: Path, kills: int, seed: int, clients_count: int) -> str | None:
     """The whole run; what is wrong in the end, or `None`."""
     random = Random(seed)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     stop = threading.Event()
     clients = [Client(port, Random(f"{seed}-{number}"), stop) for number in range(clients_count)]
     sealer: subprocess.Popen[bytes] | None = None

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import re
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from process import Server, machine_load
 
 WRITER = """
 import sys, time, os
@@ -42,17 +43,6 @@ for number in range(int(rate * seconds)):
 """
 WRITTEN = re.compile(rb'"written_us":(\d+)')
 EVERY = 20
-
-
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class Tally:
@@ -84,23 +74,22 @@ async def listen(port: int, tally: Tally, *, is_exact: bool) -> None:
         writer.close()
 
 
-async def measure(folder: Path, port: int, pid: int, given: argparse.Namespace) -> None:
+async def measure(server: Server, given: argparse.Namespace) -> None:
     tally = Tally()
-    tasks = [
-        asyncio.create_task(listen(port, tally, is_exact=number % EVERY == 0)) for number in range(given.listeners)
-    ]
+    listening = (listen(server.port, tally, is_exact=number % EVERY == 0) for number in range(given.listeners))
+    tasks = [asyncio.create_task(one) for one in listening]
     while tally.connected < given.listeners:
         await asyncio.sleep(0.05)
-    idle, began = cpu_s(pid), time.monotonic()
+    idle, began = server.cpu_s(), time.monotonic()
     await asyncio.sleep(3)
-    idle = (cpu_s(pid) - idle) / (time.monotonic() - began)
-    before, began = cpu_s(pid), time.monotonic()
-    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(folder), str(given.rate), str(given.seconds)])
+    idle = (server.cpu_s() - idle) / (time.monotonic() - began)
+    before, began = server.cpu_s(), time.monotonic()
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(server.folder), str(given.rate), str(given.seconds)])
     while writer.poll() is None:
         await asyncio.sleep(0.05)
     await asyncio.sleep(1.5)
     took = time.monotonic() - began
-    busy = (cpu_s(pid) - before) / took
+    busy = (server.cpu_s() - before) / took
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -116,8 +105,7 @@ async def measure(folder: Path, port: int, pid: int, given: argparse.Namespace) 
     print(f"{len(delays):,} of {wanted:,} sampled events arrived, {tally.dropped} listeners dropped, "
           f"{tally.bytes / 1e6 / took:.0f} MB/s in all")  # fmt: skip
     print(f"server's CPU: {busy:.0%} of a core; idle with all listening {idle:.1%}")
-    load = os.getloadavg()[0]
-    print(f"load of the machine: {load:.1f} on {os.cpu_count()} cores")
+    print(machine_load())
 
 
 def main() -> None:
@@ -126,21 +114,8 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=15)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tallybook-live-") as folder:
-        port = free_port()
-        command = [sys.executable, "-m", "tallybook", "serve", "--port", str(port), "--dir", folder, "--quiet"]
-        server = subprocess.Popen(command)
-        try:
-            end = time.monotonic() + 30
-            while time.monotonic() < end:
-                with socket.socket() as one:
-                    if one.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.05)
-            asyncio.run(measure(Path(folder), port, server.pid, given))
-        finally:
-            server.terminate()
-            server.wait()
+    with Server() as server:
+        asyncio.run(measure(server, given))
 
 
 if __name__ == "__main__":

@@ -11,13 +11,14 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import venv
 from pathlib import Path
 from typing import Any
+
+from process import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "bench" / "out" / "peer-phoenix"
@@ -32,12 +33,6 @@ def _installed() -> Path | None:
         if subprocess.run(install, check=False).returncode != 0:
             return None
     return PLACE / "bin" / "phoenix"
-
-
-def _free() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def _ask(port: int, method: str, path: str, body: bytes | None, content_type: str) -> Any:
@@ -64,8 +59,8 @@ def measure(batches: list[bytes], size: int) -> None:
     if program is None:
         print("phoenix: does not install here; left out")
         return
-    folder, port = tempfile.mkdtemp(prefix="phoenix-"), _free()
-    environment = {**os.environ, "PHOENIX_PORT": str(port), "PHOENIX_GRPC_PORT": str(_free()),
+    folder, port = tempfile.mkdtemp(prefix="phoenix-"), free_port()
+    environment = {**os.environ, "PHOENIX_PORT": str(port), "PHOENIX_GRPC_PORT": str(free_port()),
                    "PHOENIX_WORKING_DIR": folder, "PHOENIX_HOST": "127.0.0.1"}  # fmt: skip
     begun = time.perf_counter()
     process = subprocess.Popen(

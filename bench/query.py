@@ -14,12 +14,13 @@ import multiprocessing
 import os
 import random
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from process import Server
 
 TARGET_MS = 50
 BATCH = 25
@@ -59,20 +60,6 @@ def send(port: int, rate: int, until: float, taken) -> None:
         sent += BATCH
 
 
-def ready(port: int) -> None:
-    """Wait for the server."""
-    for _ in range(200):
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(0.1)
-    raise SystemExit("the server does not come up")
-
-
 def ask(connection: http.client.HTTPConnection, path: str) -> float:
     """Milliseconds of one question."""
     start = time.perf_counter()
@@ -90,7 +77,6 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=40)
     parser.add_argument("--rate", type=int, default=500)
     parser.add_argument("--pause", type=float, default=0.1, help="seconds between two questions")
-    parser.add_argument("--port", type=int, default=43_187)
     parser.add_argument("--quick", action="store_true", help="200,000 calls, 8 seconds")
     options = parser.parse_args()
     if options.quick:
@@ -99,14 +85,11 @@ def main() -> int:
         options.folder, options.seconds = options.folder.with_name(options.folder.name + "-quick"), 8
         shutil.rmtree(options.folder, ignore_errors=True)
         fill(options.folder, 200_000, 1)
-    command = [str(Path(sys.executable).with_name("tallybook")), "serve", "--port", str(options.port), "--any-project"]
-    server = subprocess.Popen([*command, "--dir", str(options.folder)], stdout=subprocess.DEVNULL)
-    try:
-        ready(options.port)
+    with Server("--any-project", folder=options.folder) as server:
         taken = multiprocessing.Value("i", 0)
         until = time.monotonic() + options.seconds
-        sender = multiprocessing.Process(target=send, args=(options.port, options.rate, until, taken), daemon=True)
-        connection = http.client.HTTPConnection("127.0.0.1", options.port)
+        sender = multiprocessing.Process(target=send, args=(server.port, options.rate, until, taken), daemon=True)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
         for _, path, _ in QUESTIONS:
             print(f"first: {ask(connection, path):8.1f} ms  {path}", flush=True)
         sender.start()
@@ -126,9 +109,6 @@ def main() -> int:
         found = times[QUESTIONS[0][0]]
         high = found[min(len(found) - 1, int(len(found) * 0.95))]
         print(f"{'pass' if high <= TARGET_MS else 'FAIL'}  p95 of the summary {high:.1f} ms <= {TARGET_MS}")
-    finally:
-        server.terminate()
-        server.wait(40)
     if options.quick:
         shutil.rmtree(options.folder)
     return 0 if high <= TARGET_MS else 1

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from process import Server, machine_load
 
 from tallybook.journal.writer import Writer
 from tallybook.model import codec
@@ -41,12 +44,6 @@ for _ in range(20):
     time.sleep(0.05)  # As an application that also does something else: the shipper's thread has its turn.
 print(sorted(costs)[len(costs) // 2])
 """
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def recorded(folder: Path, calls: int, url: str | None) -> float:
@@ -86,24 +83,18 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tallybook-ship-") as name:
         place = Path(name)
-        port = free_port()
-        url = f"http://127.0.0.1:{port}"
-        serve = ["serve", "--port", str(port), "--dir", str(place / "s"), "--quiet"]
-        server = subprocess.Popen([sys.executable, "-m", "tallybook", *serve])
-        try:
-            while socket.socket().connect_ex(("127.0.0.1", port)) != 0:
-                time.sleep(0.05)
+        with Server(folder=place / "s") as server:
             without, with_it = [], []
             for number in range(given.rounds):
                 without.append(recorded(place / f"a{number}", given.calls, None))
-                with_it.append(recorded(place / f"b{number}", given.calls, url))
+                with_it.append(recorded(place / f"b{number}", given.calls, server.url))
             bare, shipped = statistics.median(without), statistics.median(with_it)
             print(
                 f"recording a tracked call: {bare:.1f} µs of its thread's CPU without a server, {shipped:.1f} with one"
             )
             print(f"  ({shipped / bare - 1:+.0%}, {given.rounds} rounds)")
             size = fill(place / "backlog", given.backlog)
-            shipper = Shipper(place / "backlog", url, None)
+            shipper = Shipper(place / "backlog", server.url, None)
             began, cpu = time.monotonic(), time.process_time()
             last = list(ship(shipper))[-1]
             took, used = time.monotonic() - began, time.process_time() - cpu
@@ -112,11 +103,8 @@ def main() -> None:
                 f"a backlog of {given.backlog:,} calls ({size / 1e6:.0f} MB): {took:.1f} s until durable on the server,"
             )
             print(f"  {given.backlog / took:,.0f} calls/s; the sender's CPU {used:.1f} s")
-            print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+            print(machine_load())
             shipper.release()
-        finally:
-            server.terminate()
-            server.wait()
 
 
 if __name__ == "__main__":
