@@ -10,7 +10,7 @@ import msgspec
 from tallybook.providers.anthropic_messages import PARAMETERS
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
-from tallybook.providers.lenient import UNREADABLE, repaired
+from tallybook.providers.lenient import UNREADABLE, parsed_again
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream, named_events
 from tallybook.providers.value import scalars, word
@@ -81,10 +81,7 @@ def parse(raw: bytes) -> Parsed:
         if looks_like_sse(raw):
             stream.feed_bytes(raw)
             return stream.result()
-        fixed = repaired(raw)
-        if fixed is not None:
-            return parse(fixed)
-        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+        return parsed_again(raw, parse)
     stream._is_done = True
     return stream.result()
 

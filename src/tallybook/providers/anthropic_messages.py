@@ -23,7 +23,7 @@ from tallybook.providers.accounting import settled
 from tallybook.providers.anthropic_quick import quick
 from tallybook.providers.base import Asked, Format, Further, Parsed, Payload
 from tallybook.providers.failure import failure
-from tallybook.providers.lenient import UNREADABLE, decode
+from tallybook.providers.lenient import UNREADABLE, decode, unreadable
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream, named_events
 from tallybook.providers.tool import Assembly
@@ -379,7 +379,7 @@ def parse(raw: bytes) -> Parsed:
         try:
             body = decode(raw)
         except UNREADABLE:
-            return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+            return unreadable(raw)
         message = _fields(_Whole, body) or _Whole()
     if message.content is None and message.usage is None:
         error_type, error_message = failure(decode(raw), None)

@@ -10,7 +10,7 @@ from tallybook.model.usage import Usage
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.cohere_chat import usage_of
 from tallybook.providers.failure import failure
-from tallybook.providers.lenient import UNREADABLE
+from tallybook.providers.lenient import UNREADABLE, unreadable
 from tallybook.providers.value import mapping, scalars, word
 
 PARAMETERS = ("input_type", "truncate", "output_dimension", "max_tokens")
@@ -30,7 +30,7 @@ def parse(raw: bytes) -> Parsed:
     try:
         body = _decode_whole(raw)
     except UNREADABLE:
-        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+        return unreadable(raw)
     if body.meta is None:
         error_type, error_message = failure(raw, None)
         if error_type is not None:

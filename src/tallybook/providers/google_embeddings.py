@@ -15,7 +15,7 @@ from tallybook.providers.accounting import settled
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
 from tallybook.providers.google_generate import modalities, model_in
-from tallybook.providers.lenient import UNREADABLE, repaired
+from tallybook.providers.lenient import UNREADABLE, parsed_again
 from tallybook.providers.value import mapping, mappings, scalars, whole, word
 
 PARAMETERS = ("taskType", "task_type", "outputDimensionality", "autoTruncate", "title")
@@ -51,10 +51,7 @@ def parse(raw: bytes) -> Parsed:
     except msgspec.ValidationError:
         return Parsed(flags=("usage_missing",))
     except UNREADABLE:
-        fixed = repaired(raw)
-        if fixed is not None:
-            return parse(fixed)
-        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+        return parsed_again(raw, parse)
     if mapping(body.usage):
         return _of_metadata(body.usage)
     if body.predictions is not None:

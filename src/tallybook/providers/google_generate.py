@@ -20,7 +20,7 @@ from tallybook.providers.accounting import settled
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
 from tallybook.providers.google_arguments import Arguments
-from tallybook.providers.lenient import UNREADABLE, decode
+from tallybook.providers.lenient import UNREADABLE, decode, unreadable
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream, crlf_events
 from tallybook.providers.tool import arguments_text
@@ -328,7 +328,7 @@ def parse(raw: bytes) -> Parsed:
         try:
             body = decode(raw)
         except UNREADABLE:
-            return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+            return unreadable(raw)
         chunk = _chunk(mapping(body))
     return parse_chunk(chunk)
 

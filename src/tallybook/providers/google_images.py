@@ -10,7 +10,7 @@ from tallybook.model.usage import Usage
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
 from tallybook.providers.google_generate import model_in
-from tallybook.providers.lenient import UNREADABLE, repaired
+from tallybook.providers.lenient import UNREADABLE, parsed_again
 from tallybook.providers.value import mapping, mappings, scalars, whole, word
 
 PARAMETERS = ("sampleCount", "aspectRatio", "imageSize", "sampleImageSize", "negativePrompt", "guidanceScale", "seed")
@@ -33,10 +33,7 @@ def parse(raw: bytes) -> Parsed:
     try:
         body = _decode_whole(raw)
     except UNREADABLE:
-        fixed = repaired(raw)
-        if fixed is not None:
-            return parse(fixed)
-        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+        return parsed_again(raw, parse)
     if body.predictions is None:
         error_type, error_message = failure(raw, None)
         return Parsed(error_type=error_type, error_message=error_message)

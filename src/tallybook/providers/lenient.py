@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
+
+from tallybook.providers.base import Parsed
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding may raise: no JSON, wrong types, no UTF-8, nested beyond the interpreter's limit."""
@@ -54,3 +57,14 @@ def repaired(raw: bytes) -> bytes | None:
         return msgspec.json.encode(_loosely(raw))
     except (*UNREADABLE, ValueError, TypeError):
         return None
+
+
+def unreadable(raw: bytes) -> Parsed:
+    """What is told of a body that nothing could read: its flag; of an empty one nothing at all."""
+    return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+
+
+def parsed_again(raw: bytes, parse: Callable[[bytes], Parsed]) -> Parsed:
+    """What `parse` makes of a body that its typed decoder gave up on, once it is strict JSON; else `unreadable`."""
+    fixed = repaired(raw)
+    return unreadable(raw) if fixed is None else parse(fixed)

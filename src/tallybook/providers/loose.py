@@ -13,7 +13,7 @@ import msgspec
 
 from tallybook.providers.base import Parsed, Payload
 from tallybook.providers.failure import failure
-from tallybook.providers.lenient import UNREADABLE, decode
+from tallybook.providers.lenient import UNREADABLE, decode, unreadable
 from tallybook.providers.sse import looks_like_sse
 from tallybook.providers.stream import EventStream
 
@@ -48,7 +48,7 @@ def read_whole(raw: bytes, whole: Callable[[Payload], Parsed], make: Callable[[]
             stream = make()
             stream.feed_bytes(raw)
             return stream.result()
-        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+        return unreadable(raw)
     error_type, error_message = failure(body, None)
     if error_type is not None:
         return Parsed(error_type=error_type, error_message=error_message)

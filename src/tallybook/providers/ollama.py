@@ -14,7 +14,7 @@ from tallybook.model.usage import Usage
 from tallybook.providers.accounting import settled
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
-from tallybook.providers.lenient import UNREADABLE
+from tallybook.providers.lenient import UNREADABLE, unreadable
 from tallybook.providers.loose import LooseStream, read_whole
 from tallybook.providers.tool import Assembly
 from tallybook.providers.value import mapping, mappings, scalars, whole, word
@@ -116,7 +116,7 @@ def parse_embeddings(raw: bytes) -> Parsed:
     try:
         body = _decode_embedded(raw)
     except UNREADABLE:
-        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+        return unreadable(raw)
     if body.error is not None:
         error_type, message = failure({"error": body.error}, None)
         return Parsed(error_type=error_type, error_message=message)

@@ -19,7 +19,7 @@ from tallybook.model.call import ToolCall
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
 from tallybook.providers.habits import timed
-from tallybook.providers.lenient import UNREADABLE, decode
+from tallybook.providers.lenient import UNREADABLE, decode, unreadable
 from tallybook.providers.openai_quick import pieces, quick
 from tallybook.providers.openai_usage import counted, retention
 from tallybook.providers.sse import looks_like_sse
@@ -339,7 +339,7 @@ def parse(raw: bytes) -> Parsed:
         try:
             body = decode(raw)
         except UNREADABLE:
-            return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+            return unreadable(raw)
         if isinstance(body, list) and any("choices" in item for item in mappings(body)):
             stream = ChatStream()  # A stream's chunks, as some recorders keep them.
             for item in body:

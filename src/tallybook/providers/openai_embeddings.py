@@ -13,7 +13,7 @@ import msgspec
 from tallybook.providers.accounting import settled
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
-from tallybook.providers.lenient import UNREADABLE, repaired
+from tallybook.providers.lenient import UNREADABLE, parsed_again
 from tallybook.providers.openai_chat import model_in
 from tallybook.providers.openai_usage import counted
 from tallybook.providers.value import mapping, scalars, whole, word
@@ -37,10 +37,7 @@ def parse(raw: bytes) -> Parsed:
     try:
         body = _decode_whole(raw)
     except UNREADABLE:
-        fixed = repaired(raw)
-        if fixed is not None:
-            return parse(fixed)
-        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+        return parsed_again(raw, parse)
     if body.usage is None:
         error_type, error_message = failure(raw, None)
         if error_type is not None:

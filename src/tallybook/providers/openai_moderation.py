@@ -8,7 +8,7 @@ import msgspec
 
 from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.failure import failure
-from tallybook.providers.lenient import UNREADABLE, repaired
+from tallybook.providers.lenient import UNREADABLE, parsed_again
 from tallybook.providers.value import word
 
 
@@ -26,10 +26,7 @@ def parse(raw: bytes) -> Parsed:
     try:
         body = _decode_whole(raw)
     except UNREADABLE:
-        fixed = repaired(raw)
-        if fixed is not None:
-            return parse(fixed)
-        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+        return parsed_again(raw, parse)
     error_type, error_message = (None, None) if body.results is not None else failure(raw, None)
     return Parsed(
         response_id=word(body.id), response_model=word(body.model), error_type=error_type, error_message=error_message

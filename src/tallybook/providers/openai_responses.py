@@ -16,7 +16,7 @@ import msgspec
 from tallybook.model.usage import Usage
 from tallybook.providers.base import Asked, Format, Further, Parsed, Payload
 from tallybook.providers.failure import failure
-from tallybook.providers.lenient import UNREADABLE, decode
+from tallybook.providers.lenient import UNREADABLE, decode, unreadable
 from tallybook.providers.openai_chat import model_in
 from tallybook.providers.openai_responses_quick import quick
 from tallybook.providers.openai_usage import counted, retention
@@ -366,7 +366,7 @@ def parse(raw: bytes) -> Parsed:
         try:
             body = decode(raw)
         except UNREADABLE:
-            return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+            return unreadable(raw)
         response = _response(mapping(body)) or _Response()
     if response.output is None and response.usage is None:
         error_type, error_message = failure(decode(raw), None)

@@ -19,7 +19,7 @@ from tallybook.providers.base import Asked, Format, Parsed, Payload
 from tallybook.providers.bedrock_converse import CONVERSE
 from tallybook.providers.cohere_chat import CHAT as COHERE
 from tallybook.providers.google_generate import GENERATE
-from tallybook.providers.lenient import UNREADABLE, decode
+from tallybook.providers.lenient import UNREADABLE, decode, unreadable
 from tallybook.providers.openai_chat import CHAT
 from tallybook.providers.openai_embeddings import EMBEDDINGS
 from tallybook.providers.openai_responses import RESPONSES
@@ -165,7 +165,7 @@ def parse_generic(raw: bytes) -> Parsed:
     try:
         data: Payload = mapping(decode(raw))
     except UNREADABLE:
-        return Parsed(flags=("body_unreadable",), is_complete=False) if raw else Parsed()
+        return unreadable(raw)
     used = data.get("usage")
     used = used if isinstance(used, Mapping) else data.get("usage_metadata")
     used = used if isinstance(used, Mapping) else {}
