@@ -23,7 +23,7 @@ Last 30 days · UTC
     - plan:           1.2s avg  1.2s P95  167 tok/s   1 call
     - summarise:      1.2s avg  1.2s P95  167 tok/s   1 call
   Slowest models:
-    - gpt-4o:        4.7s avg  5.2s P95  175 tok/s   79 calls
+    - gpt-4o:        4.7s avg  5.2s P95  176 tok/s   79 calls
     - mystery-1:     1.2s avg  1.2s P95  167 tok/s    2 calls
     - claude-haiku:  1.1s avg  1.2s P95  182 tok/s  211 calls
 

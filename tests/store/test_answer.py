@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import msgspec
 import pytest
 
@@ -11,7 +12,10 @@ from tallybook.model.question import Filter, Question
 from tallybook.store.lake import answer
 from tallybook.store.lake.summary import BUCKET_RATIO
 
-SUMMED = ("calls", "errors", "input_tokens", "total_tokens", "cost_nanousd", "unpriced_calls", "duration_avg_us")
+SUMMED = (
+    "calls", "errors", "input_tokens", "total_tokens", "cost_nanousd", "unpriced_calls", "duration_avg_us",
+    "timed_output_tokens", "timed_output_us",
+)  # fmt: skip
 BOUND = BUCKET_RATIO**0.5 - 1 + 0.001
 
 
@@ -95,3 +99,20 @@ def test_few_calls_give_exact_percentiles(full):
     question = Question(measures=("duration_p95_us",), dimensions=("model",))
     assert full.ask(question) == REFERENCE.ask(question)
     assert Book().rates([]) == {}
+
+
+def test_summaries_written_before_timed_tokens_were_measured_are_read_and_say_unknown(tmp_path, used):
+    store = KINDS["sealed"](tmp_path / "ledger", CALLS, STEPS)
+    old = [*tmp_path.rglob("summary-*.parquet"), *tmp_path.rglob("summary_users-*.parquet")]
+    assert old
+    for path in old:
+        parted = path.with_suffix(".old")
+        rows = f"SELECT * EXCLUDE (timed_output_tokens, timed_output_us) FROM '{path}'"
+        duckdb.sql(f"COPY ({rows}) TO '{parted}' (FORMAT parquet)")
+        parted.replace(path)
+    question = Question(measures=("calls", "output_tokens", "timed_output_tokens"), dimensions=("model",))
+    got, wanted = store.ask(question).rows, REFERENCE.ask(question).rows
+    store.close()
+    assert used
+    assert [row[:-1] for row in got] == [row[:-1] for row in wanted]
+    assert {row[-1] for row in got} == {None}

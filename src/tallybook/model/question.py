@@ -35,10 +35,12 @@ MEASURES = (
     "calls", "errors", "input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens",
     "reasoning_tokens", "cost_nanousd", "priced_calls", "unpriced_calls", "estimated_calls", "users", "runs",
     "sessions", "duration_avg_us", "duration_p50_us", "duration_p95_us", "duration_p99_us", "duration_max_us",
-    "duration_sum_us", "ttft_p50_us", "ttft_p95_us", "tool_calls", "first_at_us", "last_at_us",
+    "duration_sum_us", "timed_output_tokens", "timed_output_us", "ttft_p50_us", "ttft_p95_us", "tool_calls",
+    "first_at_us", "last_at_us",
 )  # fmt: skip
 """Measures of calls. Sums ignore unknown values; `cost_nanousd` is the sum over priced calls, or `None` when none is,
-and `unpriced_calls` tells what it lacks. `errors` counts status `error`."""
+and `unpriced_calls` tells what it lacks. `errors` counts status `error`. `timed_output_tokens` over
+`timed_output_us` make tokens a second: both are of the calls that tell output tokens and a duration."""
 
 TOOL_MEASURES = ("uses", "failures", "duration_avg_us", "duration_p95_us", "calls", "runs", "last_at_us")
 """Measures of tool uses. A use that the model asked for and the application executed (same tool call id) is one use."""

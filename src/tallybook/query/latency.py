@@ -12,7 +12,7 @@ from tallybook.store.base import CallStore
 
 MEASURES = (
     "duration_avg_us", "duration_p50_us", "duration_p95_us", "duration_p99_us", "duration_max_us", "duration_sum_us",
-    "ttft_p50_us", "ttft_p95_us",
+    "timed_output_tokens", "timed_output_us", "ttft_p50_us", "ttft_p95_us",
 )  # fmt: skip
 TOP = 5
 
@@ -48,6 +48,6 @@ def latency(
 
 
 def tokens_per_second(group: Group) -> float | None:
-    """Output tokens by second of call time; `None` where either is unknown."""
-    tokens, time_us = group.totals.output_tokens, group.more.get("duration_sum_us")
+    """Output tokens by second of call time, over the calls that tell both; `None` where none does."""
+    tokens, time_us = group.more.get("timed_output_tokens"), group.more.get("timed_output_us")
     return None if tokens is None or not time_us else tokens * 1_000_000 / time_us

@@ -214,6 +214,10 @@ def measure_of(name: str, calls: Sequence[Call]) -> Any:
             return sum(len(call.tool_calls) for call in calls)
         case "duration_sum_us":
             return _sum(_durations(calls))
+        case "timed_output_tokens":
+            return _sum([call.usage.output_tokens for call in calls if call.duration_us is not None])
+        case "timed_output_us":
+            return _sum([call.duration_us for call in calls if call.usage.output_tokens is not None])
         case "duration_max_us":
             return max(_known(_durations(calls)), default=None)
         case "duration_avg_us":

@@ -20,7 +20,6 @@ from tallybook.store.lake.kept import NO_TIME, has_time
 from tallybook.store.lake.percentile import with_percentiles
 from tallybook.store.lake.reader import Reader, View
 from tallybook.store.lake.render import DAY_US, HOUR_US, Local, needs, question_sql
-from tallybook.store.lake.schema import files_sql
 from tallybook.store.lake.span import FAR_US, call_parts, inner_of, time_sql
 from tallybook.store.lake.summary import HOURS, LATENCY_DIMENSIONS, TOOLS, USERS, Summary
 
@@ -47,6 +46,8 @@ _MEASURES = {
     "THEN coalesce(sum(cache_write_5m_tokens), 0) + coalesce(sum(cache_write_1h_tokens), 0) END",
     "cost_nanousd": "sum(cost_nanousd)",
     "duration_sum_us": "sum(duration_sum_us)",
+    "timed_output_tokens": "sum(timed_output_tokens)",
+    "timed_output_us": "sum(timed_output_us)",
     **{name: f"sum({name})" for name in TOKEN_FIELDS},
 }
 OF_HOURS = _MEASURES | {
@@ -194,7 +195,7 @@ def _relation(
             else "hour AS started_at, CAST(hour AS DATE) AS day"
         )
         where = " AND ".join(time_sql(chosen.unit, inner)) or "true"
-        sealed = f"read_parquet({files_sql(files)}) WHERE {where}"
+        sealed = f"{summary.rows_sql(files, chosen.kind)} WHERE {where}"
         added = [f"CAST({one.combine}({one.name}) AS {one.type}) AS {one.name}" for one in measures]
         if has_time(question):
             select = f"SELECT {', '.join([start, *dimensions, *added])} FROM {sealed} GROUP BY ALL"

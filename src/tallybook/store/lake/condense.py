@@ -14,8 +14,7 @@ from tallybook.store.lake.answer import OF_HOURS
 from tallybook.store.lake.digest import DIMENSIONS, HOUR_US, MEASURES, Day, Digest, Entry
 from tallybook.store.lake.manifest import File
 from tallybook.store.lake.reader import Reader, View
-from tallybook.store.lake.schema import files_sql
-from tallybook.store.lake.summary import KEY
+from tallybook.store.lake.summary import HOURS, KEY, rows_sql
 
 DAYS = 2
 """A local day lies in two days of UTC."""
@@ -82,7 +81,7 @@ def _rows(reader: Reader, view: View, day: str) -> list[tuple[Any, ...]]:
     keys = ", ".join(map(str, range(1, len(DIMENSIONS) + 2)))
     return reader.con.execute(
         f"SELECT epoch_us(hour) // {HOUR_US}, {', '.join(DIMENSIONS)}, {measures} "
-        f"FROM read_parquet({files_sql(files)}) GROUP BY {keys} ORDER BY 1 LIMIT {GROUPS_MAX + 1}"
+        f"FROM {rows_sql(files, HOURS.kind)} GROUP BY {keys} ORDER BY 1 LIMIT {GROUPS_MAX + 1}"
     ).fetchall()
 
 

@@ -17,13 +17,13 @@ import msgspec
 from tallybook.store.lake.manifest import File, Manifest
 
 NAME = "digest.msgpack"
-VERSION = 1
+VERSION = 2
 HOUR_US = 3_600_000_000
 DIMENSIONS = ("project", "provider", "model", "status", "cost_status")
 MEASURES = (
     "calls", "errors", "input_tokens", "output_tokens", "total_tokens", "cache_read_tokens", "cache_write_tokens",
     "reasoning_tokens", "cost_nanousd", "priced_calls", "estimated_calls", "duration_sum_us", "duration_count",
-    "duration_max_us", "tool_calls", "first_at_us", "last_at_us",
+    "duration_max_us", "timed_output_tokens", "timed_output_us", "tool_calls", "first_at_us", "last_at_us",
 )  # fmt: skip
 """Those of a question that add up, and `duration_count`, the calls whose duration is known."""
 

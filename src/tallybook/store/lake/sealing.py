@@ -306,7 +306,8 @@ class Sealer:
             )
         for one in (*_SUMMARIES, summary.TOOLS):
             if one.kind == kind:
-                sql = f"SELECT * FROM ({summary.combined_sql(one, source)}) ORDER BY ALL"
+                rows = summary.rows_sql([str(self._folder / file.path) for file in files], kind)
+                sql = f"SELECT * FROM ({summary.combined_sql(one, rows)}) ORDER BY ALL"
                 return spanning_day(merged(self._output.write(kind, day, sql, sequence), files))
         key = {
             "messages": "hash",

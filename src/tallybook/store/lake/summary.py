@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tallybook.model.usage import TOKEN_FIELDS
+from tallybook.store.lake.schema import files_sql
 
 KEY = "coalesce(run_id, session_id)"
 """The run that a call belongs to: its own, else its session."""
@@ -60,6 +61,13 @@ _DURATION = (
     Measure("duration_count", "count(duration_us)", of_row="CASE WHEN duration_us IS NULL THEN 0 ELSE 1 END"),
     Measure("duration_max_us", "max(duration_us)", "max", of_row="duration_us"),
 )
+_TIMED = tuple(
+    Measure(name, f"sum({of}) FILTER ({known} IS NOT NULL)", of_row=f"CASE WHEN {known} IS NOT NULL THEN {of} END")
+    for name, of, known in (
+        ("timed_output_tokens", "output_tokens", "duration_us"),
+        ("timed_output_us", "duration_us", "output_tokens"),
+    )
+)
 _TIMES = (
     Measure("first_at", "min(started_at)", "min", "TIMESTAMP", "started_at"),
     Measure("last_at", "max(started_at)", "max", "TIMESTAMP", "started_at"),
@@ -77,14 +85,14 @@ HOURS = Summary(
     "summary",
     "hour",
     tuple((name, name) for name in HOUR_DIMENSIONS),
-    (*_COUNTS, *_USAGE, *_DURATION, *_TIMES, _TOOL_CALLS),
+    (*_COUNTS, *_USAGE, *_DURATION, *_TIMED, *_TIMES, _TOOL_CALLS),
 )
 
 USERS = Summary(
     "summary_users",
     "day",
     tuple((name, name) for name in ("user_id", "project", "environment")),
-    (*_COUNTS, _ERRORS, *_USAGE, *_DURATION, *_TIMES, _TOOL_CALLS),
+    (*_COUNTS, _ERRORS, *_USAGE, *_DURATION, *_TIMED, *_TIMES, _TOOL_CALLS),
 )
 
 
@@ -119,6 +127,15 @@ RUNS = Summary(
         Measure("tags", "nullif(string_agg(DISTINCT tags, chr(10)), '')", "lines", "VARCHAR"),
     ),
 )  # fmt: skip
+
+
+def rows_sql(files: list[str], kind: str) -> str:
+    """The rows of a kind's files, also of those that were written before `_TIMED`, which are unknown there."""
+    if kind not in (HOURS.kind, USERS.kind):
+        return f"read_parquet({files_sql(files)})"
+    later = ", ".join(f"CAST(NULL AS {one.type}) AS {one.name}" for one in _TIMED)
+    rows = f"SELECT * FROM read_parquet({files_sql(files)}, union_by_name=true)"
+    return f"({rows} UNION ALL BY NAME SELECT {later} WHERE false)"
 
 
 def _unit(summary: Summary, of_calls: bool) -> str:

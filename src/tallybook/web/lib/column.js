@@ -7,7 +7,7 @@ import { nameOf } from './question.js';
 /** @typedef {import('./table.js').Column} Column */
 
 /** What has to be asked for `GROUP_COLUMNS`. */
-export const GROUP_MEASURES = Object.freeze(['calls', 'errors', 'cost_nanousd', 'unpriced_calls', 'input_tokens', 'output_tokens', 'cache_read_tokens', 'duration_p50_us', 'duration_p95_us', 'ttft_p50_us', 'duration_sum_us', 'users', 'last_at_us']);
+export const GROUP_MEASURES = Object.freeze(['calls', 'errors', 'cost_nanousd', 'unpriced_calls', 'input_tokens', 'output_tokens', 'cache_read_tokens', 'duration_p50_us', 'duration_p95_us', 'ttft_p50_us', 'timed_output_us', 'timed_output_tokens', 'users', 'last_at_us']);
 
 /** @param {string} key @param {string} label @returns {Column} */
 export const named = (key, label) => ({ key, label, isText: true, format: nameOf });
@@ -24,7 +24,7 @@ export const GROUP = Object.freeze({
   median: { key: 'duration_p50_ms', label: 'Median', rank: 2, format: ms },
   slow: { key: 'duration_p95_ms', label: 'P95', rank: 1, format: ms },
   first: { key: 'ttft_p50_ms', label: 'First token', rank: 3, format: ms },
-  speed: { key: 'tokens_a_second', label: 'Tokens/s', rank: 3, value: (row) => (row.duration_sum_ms && row.output_tokens ? (row.output_tokens / row.duration_sum_ms) * 1_000 : null), format: (value) => (value === null ? '–' : count(value)), exact: (value) => (value === null ? 'unknown' : `${exact(Math.round(value * 10) / 10)} output tokens a second of response time`) },
+  speed: { key: 'tokens_a_second', label: 'Tokens/s', rank: 3, value: (row) => (row.timed_output_ms && row.timed_output_tokens ? (row.timed_output_tokens / row.timed_output_ms) * 1_000 : null), format: (value) => (value === null ? '–' : count(value)), exact: (value) => (value === null ? 'unknown' : `${exact(Math.round(value * 10) / 10)} output tokens a second of response time, over the calls that tell both`) },
   users: { key: 'users', label: 'Users', rank: 2, format: count, exact },
   last: { key: 'last_at', label: 'Last used', rank: 3, isText: true, format: (value) => (value ? value.slice(0, 16).replace('T', ' ') : '–') },
 });
