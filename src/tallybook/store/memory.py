@@ -335,7 +335,8 @@ class MemoryStore:
 
     def _uses(self) -> list[Use]:
         """Uses of tools: those asked for, joined with their execution by id, and those only executed."""
-        executed = {s.tool_call_id: s for s in self._steps if s.kind == "tool" and s.tool_call_id is not None}
+        steps = once(self._steps)
+        executed = {s.tool_call_id: s for s in steps if s.kind == "tool" and s.tool_call_id is not None}
         uses: list[Use] = []
         asked: set[str] = set()
         for call in self._kept():
@@ -348,7 +349,7 @@ class MemoryStore:
                 duration = tool.duration_us if tool.duration_us is not None or step is None else step.duration_us
                 error = tool.error if tool.error is not None or step is None else _error_of(step)
                 uses.append(Use(tool.name, call, run_of(call), tool.server_side, duration, error, call.started_at_us))
-        for step in self._steps:
+        for step in steps:
             if step.kind == "tool" and step.tool_call_id not in asked:
                 error = _error_of(step)
                 uses.append(Use(step.name, None, step.run_id, False, step.duration_us, error, step.started_at_us))

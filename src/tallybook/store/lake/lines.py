@@ -20,7 +20,9 @@ from tallybook.model.ids import uuid7
 from tallybook.store import quality
 from tallybook.store.base import Warned
 from tallybook.store.lake.engine import duckdb
+from tallybook.store.lake.manifest import Manifest
 from tallybook.store.lake.price import Prices, load_cells, needed, priced_sql
+from tallybook.store.lake.repeat import REPEAT_WITHIN_US
 from tallybook.store.lake.schema import (
     COLUMN_SQL,
     COST_COLUMNS,
@@ -35,6 +37,7 @@ from tallybook.store.lake.schema import (
     time_sql,
 )
 from tallybook.store.lake.scratch import Scratch
+from tallybook.store.told import once_sql
 
 COSTS = frozenset(name for name, _ in COST_COLUMNS)
 _STATED = "CAST(round_even(cost_usd * 1000000000, 0) AS BIGINT)"
@@ -209,7 +212,7 @@ class Lines:
         )
 
     def load_steps(self, table: str, paths: Sequence[str]) -> None:
-        """Make the temporary table `table` of the steps in segments. Raises FileNotFoundError as `load`."""
+        """Make the temporary table `table` of the steps in segments, each once. Raises FileNotFoundError as `load`."""
         files = files_sql([str(self._folder / path) for path in paths])
         source = (
             f"read_json({files}, format='newline_delimited', ignore_errors=true, "
@@ -217,11 +220,22 @@ class Lines:
         )
         try:
             self._con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {steps_sql(source)}")
+            row = self._con.execute(f"SELECT count(*) - count(DISTINCT (run_id, step_id)) FROM {table}").fetchone()
+            if row and row[0]:
+                self._con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {once_sql(table)}")
         except duckdb.IOException as error:
             missing = [path for path in paths if not (self._folder / path).exists()]
             if missing:
                 raise FileNotFoundError(missing[0]) from error
             raise
+
+    def steps_near(self, table: str, manifest: Manifest) -> list[str]:
+        """Sealed files of steps (absolute) in which those of `table` can have been told before."""
+        row = self._con.execute(f"SELECT epoch_us(min(started_at)), epoch_us(max(started_at)) FROM {table}").fetchone()
+        if row is None or row[0] is None:
+            return []
+        near = manifest.of("steps", row[0] - REPEAT_WITHIN_US, row[1] + REPEAT_WITHIN_US)
+        return [str(self._folder / file.path) for file in near]
 
     def source(self, paths: Sequence[str]) -> str:
         """The read_json of segments, or of the cleaned copies of those that need it."""

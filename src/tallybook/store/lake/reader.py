@@ -424,7 +424,8 @@ class Reader:
             has_calls = self.hot(view, _TOOL_INPUTS)
             has_steps = self.hot_steps(view)
             sealed = [self.path(file) for file in view.manifest.of("tools")]
-            hot_tools(self.con, HOT if has_calls else None, HOT_STEPS if has_steps else None, HOT_TOOLS, sealed)
+            near = self.lines.steps_near(HOT_STEPS, view.manifest) if has_steps else []
+            hot_tools(self.con, HOT if has_calls else None, HOT_STEPS if has_steps else None, HOT_TOOLS, sealed, near)
             self._tools_state = state
         return True
 

@@ -17,19 +17,19 @@ from tallybook.store.lake.output import Output, merged
 from tallybook.store.lake.probe import KEY, told
 from tallybook.store.lake.rewrite import Rewriter
 from tallybook.store.lake.schema import files_sql
+from tallybook.store.told import once_sql
 
 _TWICE = {
     "calls": "count(*) - least(count(DISTINCT call_id), "
     "count(DISTINCT coalesce(provider || chr(31) || response_id, call_id)))",
     "tools": "count(*) - count(DISTINCT (call_id, started_at, position, tool_call_id, is_step))",
-    "steps": "count(*) - count(DISTINCT step_id)",
+    "steps": "count(*) - count(DISTINCT (run_id, step_id))",
 }
 _ONCE = {
     # A use that was asked for belongs to a call of this day; that of a record that was replaced has none any more.
     "tools": "SELECT DISTINCT * FROM {files} WHERE is_step OR call_id IN (SELECT call_id FROM {calls})"
     " ORDER BY started_at, call_id",
-    "steps": "SELECT * FROM {files} QUALIFY row_number() OVER (PARTITION BY step_id ORDER BY started_at) = 1"
-    " ORDER BY started_at, step_id",
+    "steps": once_sql("{files}") + " ORDER BY started_at, step_id",
 }
 
 

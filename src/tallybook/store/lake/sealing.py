@@ -39,6 +39,7 @@ from tallybook.store.lake.schema import (
 )
 from tallybook.store.lake.tools import hot_tools
 from tallybook.store.lake.usage_raw import encoded_sql, learnt
+from tallybook.store.told import once_sql
 
 BATCH = "batch"
 WHOLE_DAY = "whole_day"
@@ -111,7 +112,8 @@ class Sealer:
             files += self._write_by_day("steps", "steps", ", ".join(STEP_FIELDS), "step_id", sequence)
         if telemetry or steps:
             old = [str(self._folder / file.path) for file in manifest.of("tools")] if steps else []
-            hot_tools(self._con, BATCH if telemetry else None, "steps" if steps else None, "tools", old)
+            near = self._lines.steps_near("steps", manifest) if steps else []
+            hot_tools(self._con, BATCH if telemetry else None, "steps" if steps else None, "tools", old, near)
             files += self._write_by_day("tools", "tools", _TOOL_NAMES, "call_id", sequence)
         if telemetry or steps:
             anew: list[str] = []
@@ -316,7 +318,8 @@ class Sealer:
             "steps": "started_at, step_id",
             "amendments": "told_at, call_id",
         }.get(kind, "started_at, call_id")
-        file = self._output.write(kind, day, f"SELECT * FROM {source} ORDER BY {key}", sequence)
+        rows = once_sql(source) if kind == "steps" else f"SELECT * FROM {source}"
+        file = self._output.write(kind, day, f"{rows} ORDER BY {key}", sequence)
         return merged(file, files)
 
     def summaries(self, manifest: Manifest, day: str, sequence: int) -> Rewritten:

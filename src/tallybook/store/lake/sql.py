@@ -20,6 +20,7 @@ from tallybook.store.lake.schema import (
     files_sql,
 )
 from tallybook.store.lake.summary import ENDED, KEY
+from tallybook.store.told import once_sql
 
 VIEWS = ("calls", "tool_calls", "runs", "prompts", "steps")
 _BODY_TYPES = {"messages": "VARCHAR[]"}
@@ -80,7 +81,8 @@ def _make_views(reader: Reader, view: View) -> None:
     if reader.hot_steps(view):
         steps.append(f"SELECT {', '.join(STEP_FIELDS)} FROM hot_steps")
     nothing = ", ".join(f"CAST(NULL AS VARCHAR) AS {name}" for name in STEP_FIELDS)
-    con.execute(f"CREATE VIEW steps AS {' UNION ALL '.join(steps) or f'SELECT {nothing} WHERE false'}")
+    told = once_sql(f"({' UNION ALL '.join(steps)})") if steps else f"SELECT {nothing} WHERE false"
+    con.execute(f"CREATE VIEW steps AS {told}")
     for kind in ("prompts", "responses", "messages"):
         con.execute(f"CREATE VIEW stored_{kind} AS {_bodies_sql(reader, view, kind)}")
     con.execute(
