@@ -8,6 +8,7 @@ from tests.server.test_usage_post import LOG
 from tests.web.conftest import Open
 from tests.web.look import barriers, loaded
 
+UNKNOWN = "\N{EN DASH}"
 ROW = "tb-calls-page tbody tr"
 
 
@@ -77,3 +78,65 @@ def test_what_comes_in_is_offered_and_moves_no_row_by_itself(start: Start, open_
     assert tab.page.locator(ROW).count() == 1
     tab.page.get_by_role("button", name="3 new").click()
     assert tab.page.locator(ROW).count() == 4
+
+
+def _facet(page, label: str) -> dict[str, str]:
+    """What a facet lists: values and their shown numbers of calls."""
+    items = page.get_by_role("list", name=f"Calls by {label}").get_by_role("listitem").all()
+    return {one.locator(".name").inner_text(): one.locator(".calls").get_attribute("title") for one in items}
+
+
+def test_facets_count_what_the_interface_counts_and_a_click_filters(served: Running, open_tab: Open) -> None:
+    tab = open_tab(f"http://127.0.0.1:{served.port}/calls", zone="UTC")
+    loaded(tab.page, ROW, "tb-facets li")
+    told = served.get("/api/v1/query?measures=calls&dimensions=model&order=-calls&limit=8&days=30").json()["rows"]
+    assert _facet(tab.page, "model") == {row["model"] or "not told": f"{row['calls']:,} calls" for row in told}
+    model = told[0]["model"]
+    tab.page.get_by_role("list", name="Calls by model").get_by_role("button", name=model).click()
+    tab.page.wait_for_url(f"**q=model:{model}*")
+    assert tab.page.get_by_role("button", name=f"Remove the filter model:{model}").is_visible()
+    # The other models stay in sight, the other facets count within it.
+    question = f"/api/v1/query?measures=calls&dimensions=project&days=30&filter=model:eq:{model}"
+    within = {row["project"] or "not told": f"{row['calls']:,} calls" for row in served.get(question).json()["rows"]}
+    largest = max(within.values(), key=lambda calls: int(calls.split()[0].replace(",", "")))
+    tab.page.get_by_role("list", name="Calls by project").get_by_title(largest, exact=True).wait_for()
+    assert _facet(tab.page, "project") == within
+    assert len(_facet(tab.page, "model")) == len(told)
+    tab.page.get_by_role("list", name="Calls by model").get_by_role("button", name=model).click()
+    tab.page.wait_for_url(lambda url: "q=" not in url)
+
+
+def test_facets_open_by_keyboard_and_stay_in_the_address(served: Running, open_tab: Open) -> None:
+    tab = open_tab(f"http://127.0.0.1:{served.port}/calls")
+    loaded(tab.page, ROW, "tb-facets li")
+    tab.page.get_by_role("button", name="User", exact=True).focus()
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_url("**facets=status,model,project,user_id*")
+    tab.page.get_by_role("list", name="Calls by user").wait_for()
+    tab.page.keyboard.press("Tab")
+    tab.page.keyboard.press("Space")
+    tab.page.wait_for_url("**q=user:*")
+    tab.page.reload()
+    loaded(tab.page, ROW, "tb-facets li")
+    assert tab.page.get_by_role("list", name="Calls by user").locator("[aria-pressed=true]").count() == 1
+    tab.shot("calls-facets")
+    assert barriers(tab.page) == []
+
+
+def test_columns_are_chosen_and_stay_in_the_address(served: Running, open_tab: Open) -> None:
+    tab = open_tab(f"http://127.0.0.1:{served.port}/calls", width=1920)
+    loaded(tab.page, ROW)
+    tab.page.get_by_role("button", name="Columns").click()
+    tab.page.get_by_role("checkbox", name="Agent").check()
+    tab.page.get_by_role("checkbox", name="User").uncheck()
+    tab.page.wait_for_url("**columns=model,what,project,agent,input,output,took,cost,status*")
+    tab.shot("calls-columns")
+    assert barriers(tab.page) == []
+    tab.page.keyboard.press("Escape")
+    assert tab.page.get_by_role("checkbox", name="Agent").count() == 0
+    tab.page.reload()
+    loaded(tab.page, ROW)
+    heads = tab.page.locator("tb-calls-page thead th").all_inner_texts()
+    assert heads == ["Time", "Model", "What", "Project", "Agent", "Input", "Output", "Took", "Cost", "Status"]
+    agents = {one["agent_name"] or UNKNOWN for one in served.get("/api/v1/calls?limit=50").json()["calls"]}
+    assert set(tab.page.locator(f"{ROW} td:nth-child(5)").all_inner_texts()) == agents

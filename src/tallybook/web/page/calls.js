@@ -1,13 +1,14 @@
 /**
- * Single calls: newest first, live when wanted, everything about one beside the list. `j` and `k` go from one to the next.
+ * Single calls: newest first, live when wanted, facets on one side and everything about one call on the other. `j` and `k`
+ * go from one to the next.
  */
 import { css, html, nothing } from '../vendor/lit-3.3.3.js';
 import { Page, address, panel } from '../component/page.js';
 import '../component/call-detail.js';
+import '../component/facets.js';
 import { ask } from '../lib/api.js';
-import { costExact, costText, modelOf } from '../lib/call.js';
-import { ms } from '../lib/column.js';
-import { count, exact, moment } from '../lib/format.js';
+import { COLUMNS, shownColumns, toggledColumns } from '../lib/call-column.js';
+import { count, moment } from '../lib/format.js';
 import { isSingleKey } from '../lib/keys.js';
 import { listen } from '../lib/live.js';
 import { Load } from '../lib/load.js';
@@ -18,15 +19,21 @@ const MOST = 50;
 const HELD = 500;
 
 class CallsPage extends Page {
-  static properties = { _waiting: { state: true }, _isLive: { state: true } };
+  static properties = { _waiting: { state: true }, _isLive: { state: true }, _isChoosing: { state: true }, _isFaceted: { state: true } };
 
   static styles = [panel, css`
     .bar { display: flex; flex-wrap: wrap; gap: var(--tb-2); align-items: center; margin-bottom: var(--tb-3); }
     button { font: inherit; font-size: var(--tb-size-small); border: 1px solid var(--tb-line-strong); border-radius: var(--tb-radius); background: var(--tb-surface); color: var(--tb-text); padding: 0.3rem 0.8rem; cursor: pointer; min-height: 2.25rem; }
     button[aria-pressed='true'] { background: var(--tb-accent-soft); color: var(--tb-accent); }
-    .two { display: grid; grid-template-columns: minmax(0, 1fr); gap: var(--tb-4); align-items: start; }
-    .two.open { grid-template-columns: minmax(0, 1fr) minmax(22rem, 30rem); }
-    aside { position: sticky; top: var(--tb-3); max-height: calc(100dvh - 2 * var(--tb-3)); overflow: auto; }
+    .two { display: grid; grid-template-columns: 13rem minmax(0, 1fr); gap: var(--tb-4); align-items: start; }
+    .two.open { grid-template-columns: 13rem minmax(0, 1fr) minmax(22rem, 30rem); }
+    .facets, aside { position: sticky; top: var(--tb-3); max-height: calc(100dvh - 2 * var(--tb-3)); overflow: auto; }
+    .facets { padding: var(--tb-2) var(--tb-3); }
+    .narrow { display: none; }
+    .menu { position: relative; margin-left: auto; }
+    .menu fieldset { position: absolute; right: 0; z-index: 2; margin: var(--tb-1) 0 0; display: grid; grid-template-columns: 1fr 1fr; gap: 0 var(--tb-4); padding: var(--tb-3); background: var(--tb-surface); border: 1px solid var(--tb-line-strong); border-radius: var(--tb-radius); box-shadow: 0 4px 16px rgb(0 0 0 / 20%); }
+    .menu label { display: flex; gap: var(--tb-2); align-items: center; white-space: nowrap; min-height: 1.75rem; font-size: var(--tb-size-small); }
+    .menu fieldset button { grid-column: 1 / -1; margin-top: var(--tb-2); }
     aside .close { float: right; }
     .scroll { overflow-x: auto; position: relative; }
     table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
@@ -38,9 +45,11 @@ class CallsPage extends Page {
     tbody a { color: var(--tb-text); text-decoration: none; }
     tbody a:hover { text-decoration: underline; }
     .bad { color: var(--tb-bad); }
-    @media (max-width: 115rem) { .two.open .second, .two.open .third { display: none; } }
-    @media (max-width: 75rem) { .two.open { grid-template-columns: minmax(0, 1fr); } .two.open .list { display: none; } aside { position: static; max-height: none; } .third { display: none; } }
+    @media (max-width: 130rem) { .two.open .third { display: none; } }
+    @media (max-width: 115rem) { .two.open { grid-template-columns: minmax(0, 1fr) minmax(22rem, 30rem); } .two.open .facets, .two.open .second { display: none; } .third { display: none; } th, td { padding: 0.35rem; font-size: var(--tb-size-small); } }
+    @media (max-width: 75rem) { .narrow { display: inline-block; } .two, .two.open { grid-template-columns: minmax(0, 1fr); } .two:not(.wanted) .facets, .two.open .list { display: none; } .facets, aside { position: static; max-height: none; } }
     @media (max-width: 52rem) { .second { display: none; } }
+    @media print { .facets { display: none; } .two { grid-template-columns: minmax(0, 1fr); } }
   `];
 
   constructor() {
@@ -48,6 +57,9 @@ class CallsPage extends Page {
     /** @type {Record<string, any>[]} */
     this._waiting = [];
     this._isLive = false;
+    this._isChoosing = false;
+    /** Whether the facets are wanted where there is no room beside the list. */
+    this._isFaceted = false;
     /** @type {AbortController | null} */
     this._feed = null;
     this._question = '';
@@ -67,10 +79,10 @@ class CallsPage extends Page {
     this.load.stop();
   }
 
-  /** Which call is open, and sorting, are no new question. */
+  /** Which call, facets and columns are open is no new question. */
   reload() {
     const params = new URLSearchParams(address.place.params);
-    params.delete('call');
+    for (const name of ['call', 'facets', 'columns']) params.delete(name);
     const question = params.toString();
     if (question !== this._question || this.load.value === null) {
       this._question = question;
@@ -87,9 +99,13 @@ class CallsPage extends Page {
       <tb-control heading="Calls"></tb-control>
       <div class="bar">
         <button aria-pressed=${this._isLive} @click=${() => this.#listen(!this._isLive)}>${this._isLive ? 'Live: pause' : 'Live'}</button>
+        <button class="narrow" aria-pressed=${this._isFaceted} @click=${() => { this._isFaceted = !this._isFaceted; }}>Facets</button>
         <span role="status" aria-live="polite">${this._waiting.length ? html`<button @click=${() => this.#take()}>${count(this._waiting.length)} new</button>` : nothing}</span>
+        <div class="menu" @keydown=${(/** @type {KeyboardEvent} */ event) => this.#leave(event)}><button aria-expanded=${this._isChoosing} aria-controls="columns" @click=${() => { this._isChoosing = !this._isChoosing; }}>Columns</button>
+          ${this._isChoosing ? this.#choice() : nothing}</div>
       </div>
-      <div class="two ${open ? 'open' : ''}">
+      <div class="two ${open ? 'open' : ''} ${this._isFaceted ? 'wanted' : ''}">
+        <nav class="panel facets" aria-label="Facets"><tb-facets></tb-facets></nav>
         <div class="panel list">${this.shown(this.load, (value) => this.#list(value, open), 12)}</div>
         ${open ? html`<aside class="panel" aria-label="One call"><button class="close" aria-label="Close" @click=${() => this.#open(null)}>✕</button>
           <tb-call-detail .callId=${open} .zone=${this.#zone}></tb-call-detail></aside>` : nothing}
@@ -104,16 +120,37 @@ class CallsPage extends Page {
   /** @param {{calls: Record<string, any>[], next: string | null}} value @param {string | null} open */
   #list(value, open) {
     if (!value.calls.length) return html`<tb-condition state="empty" heading="No calls"><p>Choose another time or fewer filters.</p></tb-condition>`;
+    const columns = shownColumns(address.get('columns'));
+    const kind = (/** @type {import('../lib/call-column.js').CallColumn} */ column) => `${column.isNumber ? 'number' : ''} ${column.rank ?? ''}`;
     return html`<div class="scroll" tabindex="0" role="region" aria-label="Calls"><table>
-      <thead><tr><th scope="col">Time</th><th scope="col">Model</th><th scope="col" class="second">What</th><th scope="col" class="third">Project</th><th scope="col" class="third">User</th>
-        <th scope="col" class="number second">Input</th><th scope="col" class="number second">Output</th><th scope="col" class="number second">Took</th><th scope="col" class="number">Cost</th><th scope="col">Status</th></tr></thead>
+      <thead><tr><th scope="col">Time</th>${columns.map((column) => html`<th scope="col" class=${kind(column)}>${column.label}</th>`)}</tr></thead>
       <tbody>${value.calls.map((call) => html`<tr aria-current=${call.call_id === open ? 'true' : nothing}>
         <th scope="row"><a href=${this.#href(call.call_id)} @click=${(/** @type {Event} */ event) => { event.preventDefault(); this.#open(call.call_id); }}>${moment(call.timestamp, this.#zone)}</a></th>
-        <td title=${modelOf(call)}>${modelOf(call)}</td><td class="second">${call.name ?? call.operation}</td><td class="third">${call.metadata?.project ?? '–'}</td><td class="third">${call.user_id ?? '–'}</td>
-        <td class="number second" title=${exact(call.tokens?.input)}>${count(call.tokens?.input)}</td><td class="number second" title=${exact(call.tokens?.output)}>${count(call.tokens?.output)}</td>
-        <td class="number second">${ms(call.duration_ms)}</td><td class="number" title=${costExact(call)}>${costText(call)}</td>
-        <td class=${call.status === 'ok' ? '' : 'bad'}>${call.status === 'ok' ? 'ok' : (call.error_type ?? call.status)}</td></tr>`)}</tbody></table></div>
+        ${columns.map((column) => html`<td class="${kind(column)} ${column.key === 'status' && call.status !== 'ok' ? 'bad' : ''}" title=${column.exact?.(call) ?? nothing}>${column.show(call)}</td>`)}</tr>`)}</tbody></table></div>
       ${value.next ? html`<p><button @click=${() => this.#more(value)}>Older calls</button></p>` : nothing}`;
+  }
+
+  /** What columns there are, those shown ticked. */
+  #choice() {
+    const told = address.get('columns');
+    const shown = new Set(shownColumns(told).map((column) => column.key));
+    return html`<fieldset id="columns"><legend class="hidden">Columns</legend>
+      ${COLUMNS.map(({ key, label }) => html`<label><input type="checkbox" .checked=${shown.has(key)} @change=${() => this.#setColumns(toggledColumns(told, key))} />${label}</label>`)}
+      <button @click=${() => this.#setColumns(null)}>As usual</button></fieldset>`;
+  }
+
+  /** @param {string | null} columns */
+  #setColumns(columns) {
+    address.set({ columns }, { replace: true });
+    this.requestUpdate();
+  }
+
+  /** Escape closes the choice of columns and leads back to its button. @param {KeyboardEvent} event */
+  #leave(event) {
+    if (event.key !== 'Escape' || !this._isChoosing) return;
+    event.stopPropagation();
+    this._isChoosing = false;
+    /** @type {HTMLElement | null} */ (this.renderRoot.querySelector('.menu button'))?.focus();
   }
 
   /** @param {string} id */
