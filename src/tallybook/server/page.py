@@ -66,24 +66,35 @@ def load(name: str) -> File | None:
     return File(data, packed, _TYPES[path.suffix], etag, path.parts[0] == "vendor")
 
 
-def served(request: Request, name: str) -> Response:
-    """The answer with a file. Raises HttpError 404."""
+def _known(name: str) -> File:
     file = load(name)
     if file is None:
         raise HttpError(404, "not_found", f"there is no file {name[:200]}")
-    headers = {
-        "etag": file.etag,
-        "cache-control": "public, max-age=31536000, immutable" if file.is_lasting else "no-cache",
-        "vary": "accept-encoding",
-    }
+    return file
+
+
+def served(request: Request, name: str) -> Response:
+    """The answer with a file, or that it has not changed. Raises HttpError 404."""
+    file = _known(name)
+    response = whole(request, name)
+    response.headers["etag"] = file.etag
+    response.headers["cache-control"] = "public, max-age=31536000, immutable" if file.is_lasting else "no-cache"
+    if request.headers.get("if-none-match") != file.etag:
+        return response
+    kept = {key: value for key, value in response.headers.items() if not key.startswith("content-")}
+    return Response(status_code=304, headers=kept)
+
+
+def whole(request: Request, name: str, status: int = 200) -> Response:
+    """The answer with a file, packed where it may be. Raises HttpError 404."""
+    file = _known(name)
+    headers = {"vary": "accept-encoding"}
     if file.media_type.startswith("text/html"):
         headers["content-security-policy"] = POLICY
-    if request.headers.get("if-none-match") == file.etag:
-        return Response(status_code=304, headers=headers)
     data = file.data
     if file.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
         data, headers["content-encoding"] = file.packed, "gzip"
-    return Response(data, media_type=file.media_type, headers=headers)
+    return Response(data, status, headers, file.media_type)
 
 
 async def get_page(request: Request, context: Context) -> Response:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tallybook.model.call import Run
+from tallybook.model.errors import NotFound
 from tallybook.model.run import Message
 from tallybook.query.plain import iso
 from tallybook.runs import share as links
@@ -14,6 +15,7 @@ from tallybook.runs.page import moment
 from tallybook.server.context import Context
 from tallybook.server.error import json
 from tallybook.server.messages import position
+from tallybook.server.page import whole
 from tallybook.server.permit import permitted
 from tallybook.server.route import Param, Route
 from tallybook.server.runs import given, told
@@ -73,8 +75,10 @@ async def revoke_share(request: Request, context: Context) -> Response:
 
 
 async def read_shared(request: Request, context: Context) -> Response:
-    """`GET /s/{token}`."""
+    """`GET /s/{token}`: the page for a browser, the run for who asks for JSON."""
     now_us = context.now_us()
+    if "text/html" in request.headers.get("accept", ""):
+        return await _page(request, context, now_us)
     limit, cursor = paged(told(request, ("limit", "cursor")))
     after = position(cursor)
 
@@ -87,6 +91,18 @@ async def read_shared(request: Request, context: Context) -> Response:
     return json(shared_run(run, found[:limit], last), headers=_PRIVATE)
 
 
+async def _page(request: Request, context: Context, now_us: int) -> Response:
+    """The page that asks for the run itself; a link that shows nothing is 404 here too, in words on the page."""
+    try:
+        await context.state(lambda state: links.shared_run(state, request.path_params["token"], now_us))
+        status = 200
+    except NotFound:
+        status = 404
+    response = whole(request, "shared.html", status)
+    response.headers.update(_PRIVATE | {"vary": "accept, accept-encoding"})
+    return response
+
+
 _OF_RUN = "/api/v1/runs/{run_id}/share"
 ROUTES = (
     Route("GET", _OF_RUN, list_shares, "admin", "List a run's links", "Runs", answer=ShareList, may_fail=(404,)),
@@ -95,6 +111,7 @@ ROUTES = (
     Route("DELETE", _OF_RUN + "/{share_id}", revoke_share, "admin", "Revoke a link", "Runs", status=204,
           may_fail=(404,)),
     Route("GET", "/s/{token}", read_shared, "none", "Read a run by its link", "Runs", answer=SharedRun,
+          more_answer_types=("text/html",),
           params=(Param("limit", "Messages of a page", kind="integer"), Param("cursor", "The last page's")),
           may_fail=(400, 404)),
 )  # fmt: skip

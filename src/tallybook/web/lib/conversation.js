@@ -84,6 +84,11 @@ export function conversation(messages, tasks, nodes, isWhole = true) {
   return order;
 }
 
+/** @param {Told[]} messages of a shared link, which tells no figures of single ones @returns {Entry[]} */
+export function sharedEntries(messages) {
+  return messages.map((message, number) => made('message', String(number), message, null));
+}
+
 /** @param {Entry['kind']} kind @param {string} key @param {Told | null} message @param {Told | null} task @returns {Entry} */
 function made(kind, key, message, task) {
   return { kind, key, message, task, nodes: [], own: nothing(), total: nothing() };
