@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.server.conftest import Running, Start
+from tests.server.test_tree import known
 
 from tallybook.access import token as tokens
 from tallybook.access.key import make, revoke
@@ -63,7 +64,7 @@ def test_no_way_to_ask_leads_out_of_a_tokens_chat(server: Running, query: str) -
 def test_every_other_route_refuses_a_token(server: Running) -> None:
     headers = token(server, project="shop")
     taking = [route.path for route in routes() if route.takes_tokens]
-    assert taking == ["/api/token-usage"]
+    assert taking == ["/api/token-usage", "/api/v1/page/costs", "/api/v1/page/runs", "/api/v1/page/tree"]
     for route in routes():
         if route.need == "none" or route.takes_tokens:
             continue
@@ -105,3 +106,65 @@ def test_a_token_that_is_over_or_forged_is_refused_also_where_no_key_is_needed(s
     assert count(server, "chatId=c-1", {"authorization": f"Bearer {tokens.PREFIX}x.y"}) == 401
     for wrong in ({}, {"minutes": 5}, {"chat": "c", "minutes": 0}, {"chat": "c", "minutes": 10_000}, {"chat": ""}):
         assert server.post("/api/v1/tokens", wrong).status == 400, wrong
+
+
+def costs(server: Running, query: str, headers: dict[str, str]) -> Any:
+    reply = server.ask("GET", f"/api/v1/page/costs?{query}", headers=headers)
+    return reply.json()["total"]["calls"] if reply.status == 200 else reply.status
+
+
+def test_costs_over_time_are_those_of_the_token_whatever_is_asked(server: Running) -> None:
+    of_chat, of_user = token(server, chat="c-1"), token(server, user="bob")
+    of_project, of_message = token(server, project="shop"), token(server, message="m-1")
+    assert [costs(server, "", one) for one in (of_chat, of_user, of_project, of_message)] == [2, 1, 2, 403]
+    assert costs(server, "by=model&days=7&interval=day", of_chat) == 2
+    assert costs(server, "chatId=c-1", of_project) == 1
+    assert costs(server, "user=bob", of_user) == 1
+    refused = ("chatId=c-2", "chatId=c-1&chatId=c-2", "filter=project:eq:shop", "project=shop", "metadata.a=b", "tag=x")
+    for query in refused:
+        assert costs(server, query, of_chat) in (400, 403), query
+    for query in ("user=ada", "user=!bob", "user=ada&user=bob"):
+        assert costs(server, query, of_user) in (400, 403), query
+    assert costs(server, "by=user_id", of_project) == 400
+    answer = server.ask("GET", "/api/v1/page/costs", headers=of_chat)
+    again = {**token(server, user="bob"), "if-none-match": answer.headers["etag"]}
+    assert server.ask("GET", "/api/v1/page/costs", headers=again).status == 200
+    assert b"bob" not in answer.body
+
+
+def test_runs_and_their_trees_are_those_of_the_token(server: Running) -> None:
+    for run_id, user, project, visibility in (
+        ("r-ada", "ada", "shop", "private"), ("r-bob", "bob", "shop", "private"), ("r-all", "cat", "shop", "project"),
+        ("r-far", "ada", "other", "private"),
+    ):  # fmt: skip
+        fields = {"run_id": run_id, "user_id": user, "project": project, "name": run_id, "settings": {"secret": 1}}
+        assert server.post("/api/v1/runs", fields | {"visibility": visibility}).status == 201
+
+    def runs(headers: dict[str, str], query: str = "") -> Any:
+        reply = server.ask("GET", f"/api/v1/page/runs?{query}", headers=headers)
+        assert b"secret" not in reply.body
+        if reply.status != 200:
+            return reply.status
+        return {one["run_id"] for one in reply.json()["runs"] if one["run_id"].startswith("r-")}
+
+    def tree(headers: dict[str, str], run_id: str) -> Any:
+        reply = server.ask("GET", f"/api/v1/page/tree?chatId={run_id}", headers=headers)
+        return reply.json()["calls"] if reply.status == 200 else reply.status
+
+    ada, shop, both = (
+        token(server, user="ada"),
+        token(server, project="shop"),
+        token(server, user="ada", project="shop"),
+    )
+    assert runs(ada) == {"r-ada", "r-far"} and runs(ada, "user=ada") == {"r-ada", "r-far"}
+    assert runs(ada, "user=bob") == 403 and runs(ada, "user=ada&user=bob") == 403
+    assert runs(shop) == {"r-all"} and runs(shop, "user=bob") == set() and runs(both) == {"r-ada"}
+    assert runs(token(server, chat="c-1")) == 403 and runs(token(server, message="m-1")) == 403
+    assert runs(ada, "project=shop") == 400
+    assert [tree(ada, one) for one in ("r-ada", "r-bob", "r-all", "r-far", "nothing")] == [0, 404, 404, 0, 404]
+    assert [tree(shop, one) for one in ("r-ada", "r-all", "r-far")] == [404, 0, 404]
+    assert [tree(both, one) for one in ("r-ada", "r-far", "r-all")] == [0, 404, 404]
+    known(server, "c-1")
+    assert [tree(token(server, chat="c-1"), one) for one in ("c-1", "c-2")] == [2, 403]
+    assert tree(token(server, chat="c-1", project="shop"), "c-2") == 403
+    assert tree(token(server, message="m-1"), "c-1") == 403

@@ -31,8 +31,8 @@ log = logging.getLogger("tallybook.server")
 RESOURCES = (
     "page",
     "usage_post", "otlp", "journal", "live", "project", "key", "token", "runs", "tree", "tasks", "messages", "share",
-    "health", "document", "litellm", "helicone", "langfuse", "usage", "token_usage", "query", "calls", "search", "sql",
-    "price", "doctor", "settings",
+    "health", "document", "litellm", "helicone", "langfuse", "usage", "token_usage", "embedded", "query", "calls",
+    "search", "sql", "price", "doctor", "settings",
 )  # fmt: skip
 """Modules of this package with a table `ROUTES`."""
 

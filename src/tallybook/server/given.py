@@ -20,6 +20,7 @@ from tallybook.query import currency, filters, span
 from tallybook.query.slice import Condition, conditions
 from tallybook.query.totals import Scope
 from tallybook.server.context import Context
+from tallybook.server.error import HttpError
 from tallybook.server.identity import identity_of
 from tallybook.server.route import Param
 
@@ -81,6 +82,11 @@ class Given:
             if plain not in self._known:
                 raise unknown("parameter", name, self._known)
             self._values.setdefault(plain, []).append(value)
+
+    def refuse_beyond(self, allowed: Iterable[str]) -> None:
+        """Raise HttpError 403 for a parameter that a page's token may not ask by."""
+        for name in self._values.keys() - set(allowed):
+            raise HttpError(403, "forbidden", f"a token may not ask by {name[:100]!r}", field=name[:100])
 
     def one(self, name: str) -> str | None:
         """The value of a parameter that is given once; an empty one is none. Raises InputError."""

@@ -126,7 +126,12 @@ def check_role(identity: Identity, need: Need, *, takes_tokens: bool = False) ->
     if identity.token is not None and takes_tokens:
         return
     if identity.token is not None and need != "none":
-        raise HttpError(403, "forbidden", "a token of a page may not do this", hint="it reads /api/token-usage alone")
+        raise HttpError(
+            403,
+            "forbidden",
+            "a token of a page may not do this",
+            hint="it reads /api/token-usage and /api/v1/page alone",
+        )
     if need not in _ALLOWED[identity.role]:
         raise HttpError(
             403, "forbidden", f"a key of the role {identity.role!r} may not do this",

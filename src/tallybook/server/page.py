@@ -29,11 +29,8 @@ PAGES = ("/", "/calls", "/runs", "/runs/{run_id}", "/tools", "/models", "/users"
 """Addresses of pages."""
 SHARED = ("client.js", "chat.js", "react.js", "embed.js")
 """Modules for pages and programs of others: served at the root too, and to pages of any site. They hold no records."""
-PLOT_STYLE = "sha256-lO25vYlMY2OqLPIQM5bxIQjKXUBjhIooQ9PQjlKiWoE="
-"""The one inline style: the charting library puts it into each chart, always the same text."""
 POLICY = (
-    "default-src 'none'; script-src 'self'; "
-    f"style-src 'self' '{PLOT_STYLE}'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
@@ -104,12 +101,16 @@ async def get_page(request: Request, context: Context) -> Response:
 
 async def get_file(request: Request, context: Context) -> Response:
     """`GET /assets/…`."""
-    return served(request, request.path_params["name"])
+    return _for_all(served(request, request.path_params["name"]))
 
 
 async def get_shared(request: Request, context: Context) -> Response:
     """`GET /client.js` and what else other sites' pages load from here."""
-    response = served(request, request.url.path.lstrip("/"))
+    return _for_all(served(request, request.url.path.lstrip("/")))
+
+
+def _for_all(response: Response) -> Response:
+    """The same, for pages of any site: files hold no records, and elements in such pages load parts of ours."""
     response.headers["access-control-allow-origin"] = "*"
     response.headers["cross-origin-resource-policy"] = "cross-origin"
     return response
@@ -119,6 +120,6 @@ ROUTES = (
     *(Route("GET", f"/{name}", get_shared, "none", "A module for pages of other sites", "Pages", is_for_all=True,
             answer_type="text/javascript", may_fail=()) for name in SHARED),
     *(Route("GET", path, get_page, "none", "A page", "Pages", answer_type="text/html", may_fail=()) for path in PAGES),
-    Route("GET", "/assets/{name:path}", get_file, "none", "A file of the pages", "Pages",
+    Route("GET", "/assets/{name:path}", get_file, "none", "A file of the pages", "Pages", is_for_all=True,
           answer_type="application/octet-stream", may_fail=(404,)),
 )  # fmt: skip

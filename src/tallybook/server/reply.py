@@ -55,4 +55,5 @@ async def answered(request: Request, context: Context, span: Span | None, work: 
 def _asked(request: Request, span: Span | None) -> str:
     """What the answer depends on besides the ledger."""
     times = () if span is None else (span.since_us, span.until_us, span.zone)
-    return f"{request.url.path}?{request.url.query} {identity_of(request).project} {times}"
+    identity = identity_of(request)
+    return f"{request.url.path}?{request.url.query} {identity.project} {identity.token} {times}"

@@ -12,6 +12,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tallybook.model.call import Run
 from tallybook.model.errors import NotFound
 from tallybook.model.limits import RUN_NODES
 from tallybook.query.plain import iso
@@ -86,6 +87,11 @@ async def get_tree(request: Request, context: Context) -> Response:
     """`GET /api/v1/runs/{run_id}/tree`."""
     told(request, ())
     run = await context.state(lambda state: permitted(state, request.path_params["run_id"], request, in_bin=True))
+    return await tree_answer(request, context, run)
+
+
+async def tree_answer(request: Request, context: Context, run: Run) -> Response:
+    """The tree of a run that the asker may see."""
     project = identity_of(request).project
 
     def work(store: CallStore) -> RunTree:

@@ -1,7 +1,9 @@
 /**
- * Usage of messages, chats and users as elements for any page: `<tb-message-usage>`, `<tb-chat-usage>`, `<tb-user-usage>`.
+ * Usage of messages, chats and users as elements for any page: `<tb-message-usage>`, `<tb-chat-usage>`, `<tb-user-usage>`, and what
+ * comes in charts, lists and trees: `<tb-cost-chart>`, `<tb-runs-list>`, `<tb-run-tree>`.
  *
- * One module without dependencies. Figures come from `/api/token-usage` of the server that this file came from, by a short-lived token.
+ * One module without dependencies; what draws the last three comes from the same server when the first of them stands in a page.
+ * Figures come from `/api/token-usage` and `/api/v1/page/…` of the server that this file came from, by a short-lived token.
  * Looks come from custom properties `--tb-embed-…`; styles are constructed, so that a policy without inline styles is kept.
  * While an answer streams an estimate stands there and says so; the true figures take its place in the same boxes.
  */
@@ -26,7 +28,7 @@ export function configure(changed) {
 const ready = globalThis.document && document.readyState !== 'complete'
   ? new Promise((done) => { for (const [at, name] of [[document, 'DOMContentLoaded'], [globalThis, 'load']]) at.addEventListener(name, done, { once: true }); })
   : Promise.resolve();
-const alive = /** @type {Set<Usage>} */ (new Set());
+const alive = /** @type {Set<Usage | View>} */ (new Set());
 const sheet = globalThis.CSSStyleSheet && new CSSStyleSheet();
 sheet?.replaceSync(`
   :host { display: inline-block; max-inline-size: 100%; font: var(--tb-embed-font, 0.875rem/1.45 system-ui, sans-serif);
@@ -45,6 +47,9 @@ sheet?.replaceSync(`
   .sr { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
   .wait { display: inline-block; inline-size: 4em; block-size: 0.9em; border-radius: 0.3em; background: var(--tb-embed-line, light-dark(#dedad0, #343a41));
     animation: pulse 1.4s ease-in-out infinite; vertical-align: -0.1em; }
+  .blank { display: grid; gap: 0.5rem; margin-block: 0.75rem; }
+  .wait.line { inline-size: auto; block-size: 1.1em; }
+  .place { margin-block-start: 0.5rem; min-inline-size: 0; }
   .dot { inline-size: 0.55em; block-size: 0.55em; border-radius: 50%; background: var(--tb-embed-accent, light-dark(#1f5f5b, #6fc7bf)); animation: pulse 1s ease-in-out infinite; }
   button { font: inherit; font-size: 0.8125em; color: inherit; background: transparent; border: 1px solid var(--tb-embed-line-strong, light-dark(#8a867b, #7d858e));
     border-radius: 0.35em; padding: 0.1em 0.6em; min-block-size: 1.5rem; min-inline-size: 1.5rem; cursor: pointer; }
@@ -95,6 +100,28 @@ const figure = (short, exact, isEstimate = false) => make('span', { title: `${is
 const skeleton = () => make('span', { class: 'wait', 'aria-hidden': 'true' });
 
 const Base = globalThis.HTMLElement ?? class {};
+
+/**
+ * Ask for an element: of its server, in its currency, with its token or the page's; once more with a fresh one when that is over.
+ * @param {HTMLElement} element @param {string} path @param {Record<string, string>} params @returns {Promise<any>}
+ */
+async function ask(element, path, params) {
+  const url = new URL(path, element.getAttribute('server') ?? settings.server);
+  for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value);
+  const currency = element.getAttribute('currency');
+  if (currency && path !== '/api/v1/page/runs' && path !== '/api/v1/page/tree') url.searchParams.set('currency', currency);
+  let token = element.getAttribute('token') ?? settings.token ?? (settings.getToken ? (settings.token = await settings.getToken()) : null);
+  for (let attempt = 0; ; attempt += 1) {
+    const reply = await fetch(url, { headers: token ? { authorization: `Bearer ${token}` } : {} });
+    if (reply.ok) return reply.json();
+    if (reply.status === 401 && attempt === 0 && settings.getToken && !element.hasAttribute('token')) {
+      token = settings.token = await settings.getToken();
+      continue;
+    }
+    const told = await reply.json().catch(() => null);
+    throw Object.assign(new Error(told?.error?.message ?? `the server answered ${reply.status}`), { status: reply.status });
+  }
+}
 
 /** What the three elements share: asking, waiting, failing, estimating. */
 class Usage extends Base {
@@ -194,21 +221,8 @@ class Usage extends Base {
     return undefined;
   }
 
-  async #fetch() {
-    const url = new URL('/api/token-usage', this.getAttribute('server') ?? settings.server);
-    for (const [name, value] of Object.entries(this.subject ?? {})) url.searchParams.set(name, value);
-    if (this.getAttribute('currency')) url.searchParams.set('currency', this.getAttribute('currency') ?? '');
-    let token = this.getAttribute('token') ?? settings.token ?? (settings.getToken ? (settings.token = await settings.getToken()) : null);
-    for (let attempt = 0; ; attempt += 1) {
-      const reply = await fetch(url, { headers: token ? { authorization: `Bearer ${token}` } : {} });
-      if (reply.ok) return reply.json();
-      if (reply.status === 401 && attempt === 0 && settings.getToken && !this.hasAttribute('token')) {
-        token = settings.token = await settings.getToken();
-        continue;
-      }
-      const told = await reply.json().catch(() => null);
-      throw Object.assign(new Error(told?.error?.message ?? `the server answered ${reply.status}`), { status: reply.status });
-    }
+  #fetch() {
+    return ask(this, '/api/token-usage', this.subject ?? {});
   }
 
   /** What stands there now: an estimate while streaming and until the record is there, else what the server said. */
@@ -298,6 +312,123 @@ export class UserUsage extends Usage {
   get title_() { return 'Your usage'; }
 }
 
-for (const [name, element] of /** @type {[string, any][]} */ ([['tb-message-usage', MessageUsage], ['tb-chat-usage', ChatUsage], ['tb-user-usage', UserUsage]])) {
+/** What the larger elements share: asking, waiting, failing; the drawing is loaded when it is needed. */
+class View extends Base {
+  static get observedAttributes() {
+    return ['chat', 'user', 'server', 'token', 'currency', 'label', 'days', 'since', 'until', 'interval', 'by', 'timezone', 'form', 'height', 'limit', 'status', 'text', 'starred', 'link'];
+  }
+
+  /** @type {any} */ #data = null;
+  /** @type {Error | null} */ #error = null;
+  #isLoading = false;
+  #turn = 0;
+  #place = null;
+
+  constructor() {
+    super();
+    this.attachShadow({ mode: 'open' }).adoptedStyleSheets = [sheet];
+  }
+
+  /** @returns {{kind: string, path: string, names: string[][], label: string, needs?: string}} */
+  get view() { throw new Error('an element says what it shows'); }
+  /** What is shown; null before the first answer. */
+  get usage() { return this.#data; }
+
+  connectedCallback() {
+    alive.add(this);
+    this.refresh();
+  }
+
+  disconnectedCallback() {
+    alive.delete(this);
+    this.#turn += 1;
+  }
+
+  attributeChangedCallback(name, old, now) {
+    if (!this.isConnected || old === now) return;
+    if (['label', 'form', 'height', 'link'].includes(name)) this.#draw();
+    else this.refresh();
+  }
+
+  /** Ask again. */
+  async refresh() {
+    await this.#ask({});
+  }
+
+  /** The next page of a list. */
+  async more() {
+    if (this.#data?.cursor) await this.#ask({ cursor: this.#data.cursor });
+  }
+
+  /** @param {Record<string, string>} further */
+  async #ask(further) {
+    const turn = ++this.#turn;
+    const { path, names, needs } = this.view;
+    if (needs && !this.getAttribute(needs)) return this.#draw();
+    this.#isLoading = true;
+    this.#error = null;
+    this.#draw();
+    await new Promise((done) => queueMicrotask(() => done(undefined))); // Several attributes set at once are one question.
+    await ready;
+    if (turn !== this.#turn) return undefined;
+    try {
+      const found = await ask(this, path, { ...named(this, names), ...further });
+      if (turn !== this.#turn) return undefined;
+      this.#data = further.cursor ? { ...found, runs: [...this.#data.runs, ...found.runs] } : found;
+    } catch (error) {
+      if (turn !== this.#turn) return undefined;
+      this.#error = error;
+    }
+    this.#isLoading = false;
+    await this.#draw();
+    this.dispatchEvent(new CustomEvent(this.#error ? 'tb-error' : 'tb-usage', { detail: this.#error ?? this.#data, bubbles: true, composed: true }));
+    return undefined;
+  }
+
+  async #draw() {
+    const root = /** @type {ShadowRoot} */ (this.shadowRoot);
+    const label = this.getAttribute('label') ?? this.view.label;
+    const hadFocus = root.activeElement?.className === 'again';
+    const again = make('button', { type: 'button', class: 'again', onclick: () => this.refresh(), 'aria-label': this.#error ? 'Try again' : 'Refresh' }, this.#error ? 'Try again' : '↻');
+    this.#place ??= make('div', { class: 'place' });
+    const blank = !this.#data && !this.#error
+      ? make('div', { class: 'blank', 'aria-hidden': 'true' }, ...[4, 9, 7, 8].map(() => make('span', { class: 'wait line' }))) : null;
+    const alarm = this.#error ? make('p', { class: 'note bad', role: 'alert' }, `Not loaded: ${this.#error.message}`) : null;
+    root.replaceChildren(make('div', { class: 'box full', role: 'group', 'aria-label': label, 'aria-busy': String(this.#isLoading) },
+      make('div', { class: 'head' }, make('span', {}, label), again), blank, alarm, this.#place));
+    if (hadFocus) again.focus();
+    if (!this.#data) return;
+    try {
+      parts ??= import(new URL('/assets/component/embedded.js', import.meta.url).href);
+      const { dress, show } = await parts;
+      await dress(root);
+      show[this.view.kind](this.#place, this.#data, this);
+    } catch (error) {
+      parts = undefined;
+      this.#place.replaceChildren(make('p', { class: 'note bad', role: 'alert' }, `Not drawn: ${error.message}`));
+    }
+  }
+}
+
+/** @type {Promise<any> | undefined} what draws the larger elements */
+let parts;
+
+/** `<tb-cost-chart days="30" by="model">`: cost over time of the chat, user or project that the token is for. */
+export class CostChart extends View {
+  get view() { return { kind: 'chart', path: '/api/v1/page/costs', label: 'Cost', names: [['chat', 'chatId'], ...['user', 'days', 'since', 'until', 'interval', 'by', 'timezone'].map((name) => [name, name])] }; }
+}
+
+/** `<tb-runs-list user="ada" link="/chats/{id}">`; without a link, choosing one tells `tb-run`. */
+export class RunsList extends View {
+  get view() { return { kind: 'runs', path: '/api/v1/page/runs', label: 'Runs', names: ['user', 'limit', 'status', 'text', 'starred'].map((name) => [name, name]) }; }
+}
+
+/** `<tb-run-tree chat="c-1">`; opening a call tells `tb-call`. */
+export class RunTree extends View {
+  get view() { return { kind: 'tree', path: '/api/v1/page/tree', label: 'Execution', needs: 'chat', names: [['chat', 'chatId'], ['user', 'user']] }; }
+}
+
+const ELEMENTS = { 'tb-message-usage': MessageUsage, 'tb-chat-usage': ChatUsage, 'tb-user-usage': UserUsage, 'tb-cost-chart': CostChart, 'tb-runs-list': RunsList, 'tb-run-tree': RunTree };
+for (const [name, element] of /** @type {[string, any][]} */ (Object.entries(ELEMENTS))) {
   if (globalThis.customElements && !customElements.get(name)) customElements.define(name, element);
 }
