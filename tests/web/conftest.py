@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.server.conftest import Running, Start, start  # noqa: F401  (a fixture)
+from tests.web.other import site  # noqa: F401  (a fixture)
 
 from tallybook.demo.fill import fill
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -19,18 +19,30 @@ class Site:
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
         self.policy = ""
+        self.stream: list[tuple[str, Callable[[], object]]] = []
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 text = site.files.get(self.path)
                 self.send_response(404 if text is None else 200)
-                kind = "text/javascript" if self.path.endswith(".js") else "text/html"
+                kind = "text/javascript" if self.path.endswith((".js", ".mjs")) else "text/html"
                 self.send_header("content-type", f"{kind}; charset=utf-8")
                 if site.policy:
                     self.send_header("content-security-policy", site.policy)
                 self.end_headers()
                 self.wfile.write((text or "").encode())
+
+            def do_POST(self) -> None:
+                """A chat's stream: its events one by one, each after what is to be done before it."""
+                self.rfile.read(int(self.headers.get("content-length", 0)))
+                self.send_response(200)
+                self.send_header("content-type", "text/event-stream")
+                self.end_headers()
+                for event, before in site.stream:
+                    before()
+                    self.wfile.write(f"data: {event}\n\n".encode())
+                    self.wfile.flush()
 
             def log_message(self, *told: object) -> None:
                 """Nothing: the test says what is wrong."""

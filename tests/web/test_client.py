@@ -9,8 +9,8 @@ import time
 from typing import Any
 
 import pytest
-from tests.server.conftest import Running, Start, start  # noqa: F401  (a fixture)
-from tests.web.other import POLICY, Site, site  # noqa: F401  (a fixture)
+from tests.server.conftest import Running, Start
+from tests.web.other import POLICY, Site
 from tests.web.test_unit import HERE, _node
 
 from tallybook.store.lake.store import LakeStore
@@ -45,7 +45,7 @@ def ran(server: Running, **environment: str) -> dict[str, Any]:
 
 
 def test_what_an_application_does_is_in_the_ledger_once_though_it_was_sent_twice(
-    start: Start, tmp_path: Any,  # noqa: F811
+    start: Start, tmp_path: Any,
 ) -> None:  # fmt: skip
     server = start(tmp_path / "ledger", settings={"prompts": "full", "responses": "full"})
     assert server.post("/api/v1/projects", {"project": "shop"}).status == 201
@@ -67,7 +67,7 @@ def test_what_an_application_does_is_in_the_ledger_once_though_it_was_sent_twice
     assert last.operation == "at the end"
 
 
-def test_with_the_switch_off_nothing_leaves(start: Start, tmp_path: Any) -> None:  # noqa: F811
+def test_with_the_switch_off_nothing_leaves(start: Start, tmp_path: Any) -> None:
     server = start(tmp_path / "ledger")
     told = ran(server, TALLYBOOK_ENABLED="false")
     assert told == {"told": [], "stats": dict.fromkeys(told["stats"], 0)}
@@ -88,7 +88,7 @@ document.body.dataset.told = JSON.stringify(stats());
 
 @pytest.mark.parametrize("has_key", [False, True])
 def test_a_page_of_another_site_records_also_what_waits_when_it_goes(
-    start: Start, tmp_path: Any, site: Site, open_tab: Any, has_key: bool,  # noqa: F811
+    start: Start, tmp_path: Any, site: Site, open_tab: Any, has_key: bool,
 ) -> None:  # fmt: skip
     server = start(tmp_path / "ledger", origins=(site.url,), is_open=not has_key)
     key = "null"

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from tests.server.conftest import Running, Start, start  # noqa: F401  (a fixture)
+from tests.server.conftest import Running, Start
 from tests.web.look import barriers
-from tests.web.other import POLICY, Site, site  # noqa: F401  (a fixture)
+from tests.web.other import POLICY, Site
 
 from tallybook.access.key import make
 
@@ -27,7 +27,7 @@ BODY = """
 class Place:
     """A closed server, a key that writes and the other site."""
 
-    def __init__(self, server: Running, site: Site) -> None:  # noqa: F811
+    def __init__(self, server: Running, site: Site) -> None:
         self.server = server
         self.site = site
         self.url = f"http://127.0.0.1:{server.port}"
@@ -52,7 +52,7 @@ class Place:
 
 
 @pytest.fixture
-def place(start: Start, site: Site) -> Place:  # noqa: F811
+def place(start: Start, site: Site) -> Place:
     server = start(is_open=False, origins=(site.url,), any_project=True)
     one = Place(server, site)
     one.record(chat_id="c-1", user_id="ada", message_id="m-1", input_tokens=1_234_567, output_tokens=890)

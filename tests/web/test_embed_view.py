@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.server.conftest import Start, start  # noqa: F401  (a fixture)
+from tests.server.conftest import Start
 from tests.server.test_tree import known
 from tests.web.look import barriers
-from tests.web.other import Site, site  # noqa: F401  (a fixture)
+from tests.web.other import Site
 from tests.web.test_embed import Place
 
 BODY = """
@@ -19,7 +19,7 @@ BODY = """
 
 
 @pytest.fixture
-def place(start: Start, site: Site) -> Place:  # noqa: F811
+def place(start: Start, site: Site) -> Place:
     server = start(is_open=False, origins=(site.url,), any_project=True)
     one = Place(server, site)
     writer = {"authorization": f"Bearer {one.keys['ingest'].text}"}

@@ -107,7 +107,7 @@ function watch(began, result) {
     // The SDKs' own promises read the body when they are asked for it: we listen to that, and ask for nothing.
     const parse = result.parse;
     let seen;
-    shadow(result, 'parse', function parsed(...args) {
+    shadow(result, 'parse', /** @this {any} */ function parsed(...args) {
       const promise = parse.apply(this, args);
       if (promise !== seen) (seen = promise).then(ok, no);
       return promise;
@@ -142,7 +142,7 @@ function listen(began, value) {
   if (typeof value._emit === 'function' && typeof value.on === 'function') {
     const emit = value._emit;
     let failure;
-    shadow(value, '_emit', function emitted(event, ...args) {
+    shadow(value, '_emit', /** @this {any} */ function emitted(event, ...args) {
       if (event === 'streamEvent' || event === 'chunk' || event === 'event') feed(args[0]);
       else if (event === 'error' || event === 'abort') failure = args[0] ?? new Error(event);
       else if (event === 'end') end(failure);
@@ -162,7 +162,7 @@ function listen(began, value) {
   else {
     const name = typeof value.iterator === 'function' ? 'iterator' : Symbol.asyncIterator;
     const iterate = value[name];
-    shadow(value, name, function iterated(...args) {
+    shadow(value, name, /** @this {any} */ function iterated(...args) {
       const iterator = iterate.apply(this, args);
       contained(() => hear(iterator, iterator, feed, end));
       return iterator;

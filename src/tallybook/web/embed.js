@@ -26,7 +26,7 @@ export function configure(changed) {
 
 /** Scripts of the page that say where tokens come from run before the first question. */
 const ready = globalThis.document && document.readyState !== 'complete'
-  ? new Promise((done) => { for (const [at, name] of [[document, 'DOMContentLoaded'], [globalThis, 'load']]) at.addEventListener(name, done, { once: true }); })
+  ? new Promise((done) => { document.addEventListener('DOMContentLoaded', done, { once: true }); globalThis.addEventListener('load', done, { once: true }); })
   : Promise.resolve();
 const alive = /** @type {Set<Usage | View>} */ (new Set());
 const sheet = globalThis.CSSStyleSheet && new CSSStyleSheet();
@@ -205,7 +205,7 @@ class Usage extends Base {
         if (isEnough(found)) break;
       } catch (error) {
         failure = error;
-        if (error.status !== 404 && error.status !== undefined) break;
+        if (failure.status !== 404 && failure.status !== undefined) break;
       }
     }
     if (turn !== this.#turn) return undefined;
@@ -322,7 +322,7 @@ class View extends Base {
   /** @type {Error | null} */ #error = null;
   #isLoading = false;
   #turn = 0;
-  #place = null;
+  /** @type {HTMLElement | null} */ #place = null;
 
   constructor() {
     super();
@@ -346,8 +346,12 @@ class View extends Base {
 
   attributeChangedCallback(name, old, now) {
     if (!this.isConnected || old === now) return;
-    if (['label', 'form', 'height', 'link'].includes(name)) this.#draw();
-    else this.refresh();
+    if (['label', 'form', 'height', 'link'].includes(name)) {
+      this.#draw();
+      return;
+    }
+    if (name === 'chat' || name === 'user') this.#data = this.#place = null; // Nobody sees another's figures under the new name.
+    this.refresh();
   }
 
   /** Ask again. */
@@ -377,7 +381,7 @@ class View extends Base {
       this.#data = further.cursor ? { ...found, runs: [...this.#data.runs, ...found.runs] } : found;
     } catch (error) {
       if (turn !== this.#turn) return undefined;
-      this.#error = error;
+      this.#error = /** @type {Error} */ (error);
     }
     this.#isLoading = false;
     await this.#draw();
@@ -390,22 +394,22 @@ class View extends Base {
     const label = this.getAttribute('label') ?? this.view.label;
     const hadFocus = root.activeElement?.className === 'again';
     const again = make('button', { type: 'button', class: 'again', onclick: () => this.refresh(), 'aria-label': this.#error ? 'Try again' : 'Refresh' }, this.#error ? 'Try again' : '↻');
-    this.#place ??= make('div', { class: 'place' });
+    const place = this.#place ??= make('div', { class: 'place' });
     const blank = !this.#data && !this.#error
       ? make('div', { class: 'blank', 'aria-hidden': 'true' }, ...[4, 9, 7, 8].map(() => make('span', { class: 'wait line' }))) : null;
     const alarm = this.#error ? make('p', { class: 'note bad', role: 'alert' }, `Not loaded: ${this.#error.message}`) : null;
     root.replaceChildren(make('div', { class: 'box full', role: 'group', 'aria-label': label, 'aria-busy': String(this.#isLoading) },
-      make('div', { class: 'head' }, make('span', {}, label), again), blank, alarm, this.#place));
+      make('div', { class: 'head' }, make('span', {}, label), again), blank, alarm, place));
     if (hadFocus) again.focus();
     if (!this.#data) return;
     try {
       parts ??= import(new URL('/assets/component/embedded.js', import.meta.url).href);
       const { dress, show } = await parts;
       await dress(root);
-      show[this.view.kind](this.#place, this.#data, this);
+      if (place === this.#place) show[this.view.kind](place, this.#data, this);
     } catch (error) {
       parts = undefined;
-      this.#place.replaceChildren(make('p', { class: 'note bad', role: 'alert' }, `Not drawn: ${error.message}`));
+      place.replaceChildren(make('p', { class: 'note bad', role: 'alert' }, `Not drawn: ${/** @type {Error} */ (error).message}`));
     }
   }
 }

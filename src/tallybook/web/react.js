@@ -46,7 +46,7 @@ export function hooks(React) {
 /** The hook for a React that is handed in with each call. @param {any} React @param {object} [options] */
 export const useChatStream = (React, options) => {
   if (!made.has(React)) made.set(React, hooks(React).useChatStream);
-  return made.get(React)(options);
+  return /** @type {Function} */ (made.get(React))(options);
 };
 
 /** @type {WeakMap<object, Function>} */

@@ -6,7 +6,7 @@ import { change } from '../lib/format.js';
 
 class Figure extends LitElement {
   static properties = {
-    label: { type: String }, value: { type: String }, exact: { type: String }, now: { type: Number }, before: { type: Number },
+    label: { type: String }, value: { type: String }, exact: { type: String }, now: { type: Number }, earlier: { type: Number },
     rising: { type: String }, note: { type: String },
   };
 
@@ -28,14 +28,14 @@ class Figure extends LitElement {
     /** @type {number | null} */
     this.now = null;
     /** @type {number | null} */
-    this.before = null;
+    this.earlier = null;
     /** @type {'good' | 'bad' | 'neither'} what it means when it grows */
     this.rising = 'neither';
   }
 
   render() {
-    const moved = change(this.now, this.before);
-    const isUp = (this.now ?? 0) >= (this.before ?? 0);
+    const moved = change(this.now, this.earlier);
+    const isUp = (this.now ?? 0) >= (this.earlier ?? 0);
     const tone = this.rising === 'neither' || moved === '' ? '' : (this.rising === 'bad') === isUp ? 'bad' : 'good';
     return html`<dl>
       <dt>${this.label}</dt>

@@ -10,7 +10,7 @@ import { ownZone } from '../lib/range.js';
 import { isoOf } from '../lib/setting.js';
 
 class KeyList extends Section {
-  static properties = { _made: { state: true }, _copied: { state: true }, _revoking: { state: true } };
+  static properties = { ...Section.properties, _made: { state: true }, _copied: { state: true }, _revoking: { state: true } };
 
   static styles = [form, css`
     .made { border: 2px solid var(--tb-accent); border-radius: var(--tb-radius); padding: var(--tb-4); margin: var(--tb-3) 0; background: var(--tb-accent-soft); }

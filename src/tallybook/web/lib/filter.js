@@ -133,6 +133,7 @@ function unquoted(text) {
 
 /** @param {string} word @param {string[]} words @returns {string | null} the one that is at most two letters away */
 export function nearest(word, words) {
+  /** @type {string | null} */
   let best = null;
   let least = 3;
   for (const one of words) {

@@ -16,6 +16,7 @@ export class Frames {
     const parts = (this.#rest + text).replaceAll('\r\n', '\n').split('\n\n');
     this.#rest = parts.pop() ?? '';
     return parts.flatMap((part) => {
+      /** @type {string | null} */
       let id = null;
       let event = 'message';
       const data = [];

@@ -57,14 +57,14 @@ class OverviewPage extends Page {
     const rate = row.errors / row.calls;
     const tokens = `${exact(row.input_tokens)} in, ${exact(row.output_tokens)} out, ${exact(row.cache_read_tokens)} from cache, ${exact(row.reasoning_tokens)} reasoning`;
     return html`<div class="panel figures">
-      <tb-figure label="Cost" value=${`${money(row.cost_nanousd)}${row.unpriced_calls ? '+' : ''}`} exact=${`${exact(row.cost_usd)} USD`} .now=${row.cost_nanousd} .before=${before?.cost_nanousd ?? null} rising="bad"><tb-coverage .coverage=${value.coverage}></tb-coverage></tb-figure>
-      <tb-figure label="Calls" value=${count(row.calls)} exact=${exact(row.calls)} .now=${row.calls} .before=${before?.calls ?? null}></tb-figure>
-      <tb-figure label="Tokens" value=${count(row.total_tokens)} exact=${tokens} .now=${row.total_tokens} .before=${before?.total_tokens ?? null}></tb-figure>
+      <tb-figure label="Cost" value=${`${money(row.cost_nanousd)}${row.unpriced_calls ? '+' : ''}`} exact=${`${exact(row.cost_usd)} USD`} .now=${row.cost_nanousd} .earlier=${before?.cost_nanousd ?? null} rising="bad"><tb-coverage .coverage=${value.coverage}></tb-coverage></tb-figure>
+      <tb-figure label="Calls" value=${count(row.calls)} exact=${exact(row.calls)} .now=${row.calls} .earlier=${before?.calls ?? null}></tb-figure>
+      <tb-figure label="Tokens" value=${count(row.total_tokens)} exact=${tokens} .now=${row.total_tokens} .earlier=${before?.total_tokens ?? null}></tb-figure>
       <tb-figure label="Input from cache" value=${percent(row.input_tokens ? (row.cache_read_tokens ?? 0) / row.input_tokens : null)} exact=${`${exact(row.cache_read_tokens)} of ${exact(row.input_tokens)} tokens`}></tb-figure>
-      <tb-figure label="Failed" value=${percent(rate)} exact=${`${exact(row.errors)} of ${exact(row.calls)} calls`} .now=${rate} .before=${before?.calls ? before.errors / before.calls : null} rising="bad"></tb-figure>
-      <tb-figure label="Response time, P95" value=${duration(us(row.duration_p95_ms))} note=${`median ${duration(us(row.duration_p50_ms))}`} .now=${row.duration_p95_ms} .before=${before?.duration_p95_ms ?? null} rising="bad"></tb-figure>
+      <tb-figure label="Failed" value=${percent(rate)} exact=${`${exact(row.errors)} of ${exact(row.calls)} calls`} .now=${rate} .earlier=${before?.calls ? before.errors / before.calls : null} rising="bad"></tb-figure>
+      <tb-figure label="Response time, P95" value=${duration(us(row.duration_p95_ms))} note=${`median ${duration(us(row.duration_p50_ms))}`} .now=${row.duration_p95_ms} .earlier=${before?.duration_p95_ms ?? null} rising="bad"></tb-figure>
       <tb-figure label="First token, P95" value=${duration(us(row.ttft_p95_ms))} note=${`median ${duration(us(row.ttft_p50_ms))}`}></tb-figure>
-      <tb-figure label="Users" value=${count(row.users)} exact=${exact(row.users)} .now=${row.users} .before=${before?.users ?? null}></tb-figure>
+      <tb-figure label="Users" value=${count(row.users)} exact=${exact(row.users)} .now=${row.users} .earlier=${before?.users ?? null}></tb-figure>
     </div>`;
   }
 

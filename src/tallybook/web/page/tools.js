@@ -103,12 +103,12 @@ class ToolsPage extends Page {
     const rate = row.uses ? row.failures / row.uses : null;
     const tools = this.tools.value?.tools ?? null;
     return html`<div class="panel figures">
-      <tb-figure label="Tool calls" value=${count(row.uses)} exact=${exact(row.uses)} note=${tools && !address.get('tool') ? `${count(tools.length)} tools` : ''} .now=${row.uses} .before=${before?.uses ?? null}></tb-figure>
+      <tb-figure label="Tool calls" value=${count(row.uses)} exact=${exact(row.uses)} note=${tools && !address.get('tool') ? `${count(tools.length)} tools` : ''} .now=${row.uses} .earlier=${before?.uses ?? null}></tb-figure>
       <tb-figure label="Succeeded" value=${percent(rate === null ? null : 1 - rate)} exact=${`${exact(row.uses - row.failures)} of ${exact(row.uses)}`}></tb-figure>
-      <tb-figure label="Failed" value=${percent(rate)} exact=${`${exact(row.failures)} of ${exact(row.uses)}`} .now=${rate} .before=${before?.uses ? before.failures / before.uses : null} rising="bad"></tb-figure>
-      <tb-figure label="Average time" value=${ms(row.duration_avg_ms)} .now=${row.duration_avg_ms} .before=${before?.duration_avg_ms ?? null} rising="bad"></tb-figure>
-      <tb-figure label="Time, P95" value=${ms(row.duration_p95_ms)} .now=${row.duration_p95_ms} .before=${before?.duration_p95_ms ?? null} rising="bad"></tb-figure>
-      <tb-figure label="Calls that used tools" value=${count(row.calls)} exact=${exact(row.calls)} note=${row.runs ? `${count(row.runs)} runs` : ''} .now=${row.calls} .before=${before?.calls ?? null}></tb-figure>
+      <tb-figure label="Failed" value=${percent(rate)} exact=${`${exact(row.failures)} of ${exact(row.uses)}`} .now=${rate} .earlier=${before?.uses ? before.failures / before.uses : null} rising="bad"></tb-figure>
+      <tb-figure label="Average time" value=${ms(row.duration_avg_ms)} .now=${row.duration_avg_ms} .earlier=${before?.duration_avg_ms ?? null} rising="bad"></tb-figure>
+      <tb-figure label="Time, P95" value=${ms(row.duration_p95_ms)} .now=${row.duration_p95_ms} .earlier=${before?.duration_p95_ms ?? null} rising="bad"></tb-figure>
+      <tb-figure label="Calls that used tools" value=${count(row.calls)} exact=${exact(row.calls)} note=${row.runs ? `${count(row.runs)} runs` : ''} .now=${row.calls} .earlier=${before?.calls ?? null}></tb-figure>
     </div>`;
   }
 
