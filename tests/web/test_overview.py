@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -81,3 +82,33 @@ def test_without_calls_it_says_how_to_record_some(start: Any, open_tab: Open) ->
     tab = open_tab(f"http://127.0.0.1:{server.port}/")
     tab.page.wait_for_selector("text=No calls in this time")
     assert "tallybook.instrument()" in tab.page.locator("tb-condition").inner_text()
+
+
+def test_the_month_says_what_the_interface_says_and_a_budget_stays_in_the_address(
+    served: Running, open_tab: Open
+) -> None:
+    told = served.get("/api/v1/query?measures=cost_nanousd&period=month&timezone=Europe/Berlin").json()["rows"][0]
+    tab = open_tab(f"http://127.0.0.1:{served.port}/")
+    loaded(tab.page, *READY, "tb-month dd")
+    spent = tab.page.locator("tb-month dd").first.get_attribute("title")
+    assert float(spent.removesuffix(" USD").replace(",", "")) == pytest.approx(told["cost_usd"], abs=1e-9)
+    assert tab.page.locator("tb-month").get_by_text("a day, with").is_visible()
+    tab.page.get_by_label("Budget, USD a month").fill("5")
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_url("**budget=5*")
+    assert tab.page.locator("tb-month").get_by_text("Over the budget.").is_visible()
+    assert barriers(tab.page) == []
+    tab.shot("overview-budget")
+
+
+def test_who_goes_back_before_a_page_has_come_stays_there(served: Running, open_tab: Open) -> None:
+    tab = open_tab(f"http://127.0.0.1:{served.port}/?budget=5")
+    loaded(tab.page, *READY)
+    tab.page.route("**/page/models.js", lambda route: (time.sleep(0.5), route.continue_()))
+    with tab.page.expect_response("**/page/models.js"):
+        tab.page.evaluate("document.querySelector('tb-shell').shadowRoot.querySelector('a[href=\"/models\"]').click()")
+        tab.page.evaluate("history.back()")
+    tab.page.wait_for_timeout(300)
+    assert tab.page.locator("tb-models-page").count() == 0
+    assert tab.page.locator("tb-overview-page").count() == 1
+    assert "budget=5" in tab.page.url and tab.page.title().startswith("Overview")

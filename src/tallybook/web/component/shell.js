@@ -99,6 +99,8 @@ class Shell extends LitElement {
     } catch (error) {
       this._failure = /** @type {Error} */ (error);
     }
+    // Who went on, or back, while the page's module came, is at another page now.
+    if (page !== pageOf(address.place.path)) return;
     const isOther = page !== this._page;
     this._page = page;
     this.requestUpdate();

@@ -64,7 +64,7 @@ export class Address extends EventTarget {
   }
 }
 
-const KEPT = new Set(['range', 'since', 'until', 'zone', 'compare', 'currency', 'q']);
+const KEPT = new Set(['range', 'since', 'until', 'zone', 'compare', 'currency', 'q', 'budget']);
 
 /** @param {URLSearchParams} params */
 function text(params) {

@@ -3,6 +3,7 @@
  */
 import { ask } from './api.js';
 import { parse } from './filter.js';
+import { PACE_DAYS, todayIn } from './month.js';
 import { bucketDate, ownZone, spanOf } from './range.js';
 
 /** @typedef {{columns: string[], rows: Record<string, any>[], previous: Record<string, any>[], coverage: Record<string, number>, compared_with: any, span: any, warnings: string[], is_cut: boolean}} Answer */
@@ -21,6 +22,18 @@ export function scopeOf(params, now) {
     timezone: params.get('zone') ?? ownZone(),
     filter: parse(params.get('q') ?? '').terms.map(({ field, op, values }) => `${field}:${op}:${values.join(',')}`),
   };
+}
+
+/**
+ * The same address with another time: this month, and the days before it that a pace is taken of.
+ * @param {URLSearchParams} params @param {Date} now @returns {URLSearchParams}
+ */
+export function monthScope(params, now) {
+  const today = todayIn(params.get('zone') ?? ownZone(), now);
+  const scope = new URLSearchParams(params);
+  for (const name of ['range', 'until']) scope.delete(name);
+  scope.set('since', new Date(Date.parse(`${today.slice(0, 7)}-01T00:00:00Z`) - PACE_DAYS * 86_400_000).toISOString().slice(0, 10));
+  return scope;
 }
 
 /**

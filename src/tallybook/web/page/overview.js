@@ -7,10 +7,11 @@ import '../component/chart.js';
 import '../component/coverage.js';
 import '../component/figure.js';
 import '../component/heat.js';
+import '../component/month.js';
 import '../component/ranking.js';
 import { count, duration, exact, money, percent } from '../lib/format.js';
 import { Load } from '../lib/load.js';
-import { movedPoints, paired, pointsOf, query } from '../lib/question.js';
+import { monthScope, movedPoints, paired, pointsOf, query } from '../lib/question.js';
 import { ownZone, spanOf } from '../lib/range.js';
 
 const TOTALS = ['calls', 'errors', 'cost_nanousd', 'input_tokens', 'output_tokens', 'total_tokens', 'cache_read_tokens', 'cache_write_tokens', 'reasoning_tokens', 'duration_p50_us', 'duration_p95_us', 'ttft_p50_us', 'ttft_p95_us', 'users', 'unpriced_calls'];
@@ -31,7 +32,8 @@ class OverviewPage extends Page {
     this.series = new Load(this, (signal) => query(params(), { measures: SERIES, interval: spanOf(params(), new Date()).grain, isCompared: true, limit: 2_000 }, signal));
     this.groups = GROUPS.map(([by]) => new Load(this, (signal) => query(params(), { measures: GROUP_MEASURES, dimensions: [by], limit: MOST, isCompared: true, order: '-cost_nanousd' }, signal)));
     this.heat = new Load(this, (signal) => query(params(), { measures: ['cost_nanousd'], dimensions: ['day_of_week', 'hour_of_day'], limit: 200 }, signal));
-    this.loads = [this.total, this.series, ...this.groups, this.heat];
+    this.month = new Load(this, (signal) => query(monthScope(params(), new Date()), { measures: ['cost_nanousd', 'unpriced_calls'], interval: 'day', limit: 100 }, signal));
+    this.loads = [this.total, this.series, ...this.groups, this.heat, this.month];
   }
 
   render() {
@@ -71,6 +73,7 @@ class OverviewPage extends Page {
   #rest() {
     return html`
       <div class="grid">
+        <div class="panel wide">${this.shown(this.month, (value) => html`<tb-month .rows=${value.rows} .zone=${address.get('zone') ?? ownZone()} .isPartial=${value.rows.some((/** @type {any} */ row) => row.unpriced_calls)}></tb-month>`, 3)}</div>
         <div class="panel wide">${this.shown(this.series, (value) => html`<tb-chart label="Cost" form="bar" .format=${money} .points=${pointsOf(value.rows, 'cost_nanousd', 'cost')} .previous=${movedPoints(value.rows, value.previous, 'cost_nanousd')}></tb-chart>`, 8)}</div>
         <div class="panel">${this.shown(this.series, (value) => html`<tb-chart label="Tokens by kind" .format=${count} .points=${buckets(value.rows)}></tb-chart>`, 8)}</div>
         <div class="panel">${this.shown(this.series, (value) => html`<tb-chart label="Calls and failures" .format=${count} .points=${[...pointsOf(value.rows, 'calls', 'calls'), ...pointsOf(value.rows, 'errors', 'failed')]} .previous=${movedPoints(value.rows, value.previous, 'calls')}></tb-chart>`, 8)}</div>
