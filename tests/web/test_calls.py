@@ -140,3 +140,31 @@ def test_columns_are_chosen_and_stay_in_the_address(served: Running, open_tab: O
     assert heads == ["Time", "Model", "What", "Project", "Agent", "Input", "Output", "Took", "Cost", "Status"]
     agents = {one["agent_name"] or UNKNOWN for one in served.get("/api/v1/calls?limit=50").json()["calls"]}
     assert set(tab.page.locator(f"{ROW} td:nth-child(5)").all_inner_texts()) == agents
+
+
+def test_a_thousand_calls_a_second_neither_stall_the_page_nor_fill_it(start: Start, open_tab: Open) -> None:
+    server = start()
+    server.post("/api/ai-usage", LOG)
+    tab = open_tab(f"http://127.0.0.1:{server.port}/calls")
+    loaded(tab.page, ROW)
+    with tab.page.expect_response("**/api/v1/live*"):
+        tab.page.get_by_role("button", name="Live", exact=True).click()
+    tab.page.evaluate(
+        "globalThis.longest = 0; new PerformanceObserver((list) => { for (const one of list.getEntries()) "
+        "longest = Math.max(longest, one.duration); }).observe({ type: 'longtask' })"
+    )
+    for _ in range(60):
+        server.post("/api/ai-usage", [LOG] * 50)
+    tab.page.get_by_role("button", name="3k new").wait_for()
+    assert tab.page.locator(ROW).count() == 1
+    tab.page.get_by_role("button", name="3k new").click()
+    tab.page.locator(ROW).nth(49).wait_for()
+    newest = server.get("/api/v1/calls?limit=1").json()["calls"][0]["call_id"]
+    assert newest in (tab.page.locator(f"{ROW} a").first.get_attribute("href") or "")
+    tab.page.get_by_role("button", name="Older calls").click()
+    tab.page.locator(ROW).nth(99).wait_for()
+    links = [link.get_attribute("href") for link in tab.page.locator(f"{ROW} a").all()]
+    told = [one["call_id"] for one in server.get("/api/v1/calls?limit=100").json()["calls"]]
+    assert [href.rpartition("call=")[2] for href in links if href] == told
+    # `bench/pages.py live` holds it to 200 ms; here other tests share the processor.
+    assert tab.page.evaluate("longest") < 1_000

@@ -34,6 +34,13 @@ export class Load {
     this.host.requestUpdate();
   }
 
+  /** The question has changed and will be asked soon: what is shown is of before. */
+  wait() {
+    this.stop();
+    this.isLoading = true;
+    this.host.requestUpdate();
+  }
+
   stop() {
     this.running?.abort();
     this.running = null;

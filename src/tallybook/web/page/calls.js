@@ -16,7 +16,10 @@ import { scopeOf } from '../lib/question.js';
 import { ownZone } from '../lib/range.js';
 
 const MOST = 50;
-const HELD = 500;
+/** New calls that are put on top of the list; of more the newest are asked for instead, so that no page has to draw thousands. */
+const HELD = 100;
+/** Rows that the list grows to by itself. */
+const ROWS = 300;
 
 class CallsPage extends Page {
   static properties = { _waiting: { state: true }, _isLive: { state: true }, _isChoosing: { state: true }, _isFaceted: { state: true } };
@@ -56,6 +59,8 @@ class CallsPage extends Page {
     super();
     /** @type {Record<string, any>[]} */
     this._waiting = [];
+    /** All that came since the list was asked for or added to. */
+    this._came = 0;
     this._isLive = false;
     this._isChoosing = false;
     /** Whether the facets are wanted where there is no room beside the list. */
@@ -86,7 +91,7 @@ class CallsPage extends Page {
     const question = params.toString();
     if (question !== this._question || this.load.value === null) {
       this._question = question;
-      this._waiting = [];
+      this.#forget();
       this.load.again();
       if (this._isLive) this.#listen(true);
     }
@@ -100,7 +105,7 @@ class CallsPage extends Page {
       <div class="bar">
         <button aria-pressed=${this._isLive} @click=${() => this.#listen(!this._isLive)}>${this._isLive ? 'Live: pause' : 'Live'}</button>
         <button class="narrow" aria-pressed=${this._isFaceted} @click=${() => { this._isFaceted = !this._isFaceted; }}>Facets</button>
-        <span role="status" aria-live="polite">${this._waiting.length ? html`<button @click=${() => this.#take()}>${count(this._waiting.length)} new</button>` : nothing}</span>
+        <span role="status" aria-live="polite">${this._waiting.length ? html`<button @click=${() => this.#take()}>${count(this._came)} new</button>` : nothing}</span>
         <div class="menu" @keydown=${(/** @type {KeyboardEvent} */ event) => this.#leave(event)}><button aria-expanded=${this._isChoosing} aria-controls="columns" @click=${() => { this._isChoosing = !this._isChoosing; }}>Columns</button>
           ${this._isChoosing ? this.#choice() : nothing}</div>
       </div>
@@ -200,7 +205,9 @@ class CallsPage extends Page {
     let drawing = null;
     listen(params, ({ data }) => {
       if (data.about !== 'call') return;
+      this._came += 1;
       heard.push(data);
+      if (heard.length > HELD) heard.shift();
       // A thousand a second are one change of the page every half second.
       drawing ??= window.setTimeout(() => {
         drawing = null;
@@ -213,8 +220,15 @@ class CallsPage extends Page {
   #take() {
     const known = new Set(this.load.value.calls.map((/** @type {any} */ call) => call.call_id));
     const fresh = this._waiting.filter((call) => !known.has(call.call_id));
-    this.load.value = { ...this.load.value, calls: [...fresh, ...this.load.value.calls].slice(0, HELD) };
+    // Put on top of the list they would leave a gap below, or make it too long: then it begins anew.
+    if (this._came > HELD || fresh.length + known.size > ROWS) this.load.again();
+    else this.load.value = { ...this.load.value, calls: [...fresh, ...this.load.value.calls] };
+    this.#forget();
+  }
+
+  #forget() {
     this._waiting = [];
+    this._came = 0;
   }
 }
 

@@ -33,7 +33,25 @@ class OverviewPage extends Page {
     this.groups = GROUPS.map(([by]) => new Load(this, (signal) => query(params(), { measures: GROUP_MEASURES, dimensions: [by], limit: MOST, isCompared: true, order: '-cost_nanousd' }, signal)));
     this.heat = new Load(this, (signal) => query(params(), { measures: ['cost_nanousd'], dimensions: ['day_of_week', 'hour_of_day'], limit: 200 }, signal));
     this.month = new Load(this, (signal) => query(monthScope(params(), new Date()), { measures: ['cost_nanousd', 'unpriced_calls'], interval: 'day', limit: 100 }, signal));
-    this.loads = [this.total, this.series, ...this.groups, this.heat, this.month];
+    /** What is seen first, and what lies below. */
+    this.above = [this.total, this.month, this.series];
+    this.below = [...this.groups, this.heat];
+    this.loads = [...this.above, ...this.below];
+    this._turn = 0;
+    /** @type {string | null} */
+    this._budget = null;
+  }
+
+  /** What is seen first is asked first: the rest would share the server with it. */
+  async reload() {
+    const budget = address.get('budget');
+    const isBudget = budget !== this._budget;
+    this._budget = budget;
+    if (isBudget && this._turn) return; // It changes no figure.
+    const turn = ++this._turn;
+    for (const load of this.below) load.wait();
+    await Promise.all(this.above.map((load) => load.again()));
+    if (turn === this._turn && this.isConnected) for (const load of this.below) load.again();
   }
 
   render() {
