@@ -64,6 +64,16 @@ def test_the_senders_estimate_counts_only_where_the_price_is_unknown_and_says_so
     assert call.cost is not None and (call.cost.status, call.cost.total_nanousd) == ("estimated", 500_000_000)
 
 
+def test_a_price_of_one_project_alone_leaves_the_estimates_of_the_others(tmp_path: Path, start: Start) -> None:
+    own = '[[price]]\nprovider = "acme"\nmodel = "house-7"\nproject = "{}"\ninput = 1\noutput = 1\n'
+    (tmp_path / "prices.toml").write_text(own.format("atlas"))
+    server = start(tmp_path, any_project=True)
+    logs = [{**LOG, "model": "house-7", "provider": "acme", "project_id": name} for name in ("atlas", "web", "atlas")]
+    assert server.post("/api/ai-usage", logs).status == 201
+    told = sorted((call.project, call.cost.status, call.cost.total_nanousd) for call in calls(server) if call.cost)
+    assert told == [("atlas", "priced", 1_500_000)] * 2 + [("web", "estimated", 500_000_000)]
+
+
 def test_without_cost_and_price_the_cost_is_unknown_and_not_zero(server: Running) -> None:
     log = {"operation": "chat", "model": "house-model-7", "provider": "acme", "input_tokens": 5, "estimated_cost": 0}
     assert server.post("/api/ai-usage", log).status == 201
@@ -196,3 +206,11 @@ def test_many_senders_at_once_lose_nothing(server: Running) -> None:
         thread.join()
     assert len(set(ids)) == 160 == len(calls(server))
     assert {call.call_id for call in calls(server)} == set(ids)
+
+
+def test_what_is_known_to_be_there_already_is_counted(server: Running) -> None:
+    for _ in range(3):
+        assert server.post("/api/ai-usage", {**LOG, "id": "job-7"}).status == 201
+    assert len(calls(server)) == 1
+    told = server.get("/metrics").body.decode()
+    assert 'tallybook_records_repeated_total{source="rest"} 2' in told, told

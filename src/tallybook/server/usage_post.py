@@ -14,6 +14,7 @@ from starlette.responses import Response
 from tallybook.ingest.arrival import Arrival, Content, Refused
 from tallybook.ingest.dialects import ident, usage_log
 from tallybook.ingest.dialects.moment import moment_us
+from tallybook.ingest.dialects.reckoned import with_reckoned
 from tallybook.ingest.dialects.usage_log import Reading, UsageLog
 from tallybook.model.call import Call
 from tallybook.model.ids import unix_ms_of, uuid7
@@ -196,6 +197,7 @@ async def _identify(named: Sequence[_Named], key: str, is_single: bool, identity
         if one.memory is not None:
             one.call_id = kept[one.memory]
             if one.call_id != fresh[one.memory]:
+                context.gauge.count("tallybook_records_repeated_total", "rest")
                 one.began_us = (unix_ms_of(one.call_id) or 0) * 1000
 
 
@@ -211,27 +213,16 @@ def _memory(log: UsageLog, one: _Named, key: str, is_single: bool, identity: Ide
 
 
 def _arrival(named: Sequence[_Named], context: Context) -> Arrival:
-    known: dict[tuple[str, str | None, bool], bool] = {}
-
-    def is_priced(call: Call) -> bool:
-        """Whether we know a price. Alike for calls of a model that told any tokens."""
-        key = (call.provider, call.response_model or call.model, call.usage.total_tokens is None)
-        if key not in known:
-            known[key] = context.prices.cost(call).total_nanousd is not None
-        return known[key]
-
     calls: list[Call] = []
     contents: list[Content] = []
     for one in named:
-        log = one.reading.log
-        call = usage_log.call_of(one.reading, call_id=one.call_id, started_at_us=one.began_us, project=one.project)
-        if call.cost is None and log.estimated_cost and not is_priced(call):
-            call = usage_log.with_estimate(call, log.estimated_cost)
-        calls.append(call)
-        content = usage_log.content_of(log, one.call_id, one.began_us)
+        calls.append(
+            usage_log.call_of(one.reading, call_id=one.call_id, started_at_us=one.began_us, project=one.project)
+        )
+        content = usage_log.content_of(one.reading.log, one.call_id, one.began_us)
         if content is not None:
             contents.append(content)
-    return Arrival(tuple(calls), (), tuple(contents))
+    return Arrival(with_reckoned(calls, context.prices.cost), (), tuple(contents))
 
 
 def _count(named: Sequence[_Named], refused: dict[int, Refused], context: Context) -> None:

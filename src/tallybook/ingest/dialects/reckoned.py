@@ -14,7 +14,7 @@ from tallybook.model.call import Call, Cost
 from tallybook.model.money import nanousd
 from tallybook.prices.cost import COST_ESTIMATED
 
-KEYS = ("litellm_cost_usd", "langfuse_cost_usd", "otlp_cost_usd")
+KEYS = ("estimated_cost_usd", "litellm_cost_usd", "langfuse_cost_usd", "otlp_cost_usd")
 """Keys of the metadata that hold a sender's reckoning, in USD."""
 
 

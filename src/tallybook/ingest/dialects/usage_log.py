@@ -21,7 +21,6 @@ from tallybook.model.ids import is_uuid7
 from tallybook.model.limits import ERROR_MESSAGE_CHARS, FIELD_CHARS, METADATA_BYTES
 from tallybook.model.money import nanousd
 from tallybook.model.usage import TOKENS_MAX, Usage, faults
-from tallybook.prices.cost import COST_ESTIMATED
 
 Text = Annotated[str, msgspec.Meta(max_length=FIELD_CHARS)]
 Named = Annotated[str, msgspec.Meta(min_length=1, max_length=FIELD_CHARS)]
@@ -332,11 +331,6 @@ def _finish_of(metadata: dict[str, Any]) -> str | None:
 def stated(cost_usd: float) -> Cost:
     """A stated cost."""
     return Cost(status="reported", total_nanousd=nanousd(cost_usd))
-
-
-def with_estimate(call: Call, cost_usd: float) -> Call:
-    """The call with the sender's own reckoning as its cost, marked as that."""
-    return msgspec.structs.replace(call, cost=stated(cost_usd), flags=(*call.flags, COST_ESTIMATED))
 
 
 def content_of(log: UsageLog, call_id: str, started_at_us: int) -> Content | None:
