@@ -181,7 +181,7 @@ def test_every_route_refuses_a_name_that_is_not_the_servers_and_a_page_of_anothe
         assert (reply.status, "evil.example" in reply.body.decode()) == (403, True), route.path
         page = {"origin": "https://evil.example", "host": f"127.0.0.1:{server.port}"}
         if not is_stream(route):  # Which would not end; browsers go by the answer's headers there too.
-            reply = asked(server, route, page)
+            reply = asked(server, route, page, place="embed.js")  # Which is a file of the pages, and nothing else.
             assert reply.headers.get("access-control-allow-origin") == ("*" if route.is_for_all else None), route.path
             assert route.method == "GET" or reply.status == 403, route.path
         asking = {**page, "access-control-request-method": route.method}
