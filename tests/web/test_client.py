@@ -108,3 +108,75 @@ def test_a_page_of_another_site_records_also_what_waits_when_it_goes(
     first, last = arrived(server, 2)
     assert (first.operation, first.usage.input_tokens, first.provider) == ("in a page", 3, "openai")
     assert last.operation == "at unload"
+
+
+WAITING = """
+import {{ configure, flush, stats, trackOperation }} from "{server}/client.js";
+configure({{ intervalMs: 600000 }});
+for (let at = 0; at < {count}; at += 1) trackOperation("at " + at, null, () => ({{
+  toolCalls: [{{ toolName: "read", toolCallId: "call-" + at, input: {{ text: "{letter}".repeat({letters}) }} }}],
+}}), {{ model: "gpt-4o" }});
+Object.assign(window, {{ flush, stats, configure }});
+document.body.dataset.told = "ready";
+"""
+HIDE = """() => {
+  Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def waiting(
+    start: Start, tmp_path: Any, site: Site, open_tab: Any, *, count: int, letter: str, letters: int,
+) -> tuple[Running, Any]:  # fmt: skip
+    """A page with so many records in memory, each with a tool's arguments of so many letters."""
+    settings = {"prompts": "full", "responses": "full"}
+    server = start(tmp_path / "ledger", settings=settings, origins=(site.url,), is_open=True)
+    url = f"http://127.0.0.1:{server.port}"
+    site.policy = POLICY.format(server=url)
+    tab = open_tab(site.page(WAITING.format(server=url, count=count, letter=letter, letters=letters)))
+    tab.page.wait_for_selector("body[data-told]")
+    return server, tab
+
+
+@pytest.mark.parametrize(("letter", "letters"), [("a", 15_000), ("漢", 6_000)])
+def test_a_page_that_goes_loses_data_of_tools_before_it_loses_a_call(
+    start: Start, tmp_path: Any, site: Site, open_tab: Any, letter: str, letters: int,
+) -> None:  # fmt: skip
+    server, tab = waiting(start, tmp_path, site, open_tab, count=20, letter=letter, letters=letters)
+    tab.page.goto("about:blank")
+    calls = arrived(server, 20)
+    assert sorted(call.operation for call in calls) == sorted(f"at {place}" for place in range(20))
+    assert [call.tool_calls[0].name for call in calls] == ["read"] * 20
+    held = [call for call in calls if call.tool_calls[0].arguments]
+    assert 2 <= len(held) <= 3
+    assert json.loads(held[0].tool_calls[0].arguments) == {"text": letter * letters}
+
+
+def test_a_hidden_page_hands_over_what_it_has_and_forgets_nothing_before_the_server_has_it(
+    start: Start, tmp_path: Any, site: Site, open_tab: Any,
+) -> None:  # fmt: skip
+    server, tab = waiting(start, tmp_path, site, open_tab, count=5, letter="a", letters=10)
+    tab.page.evaluate(HIDE)
+    arrived(server, 5)
+    assert tab.page.evaluate("stats()") | {"failures": 0} == {
+        "recorded": 5, "sent": 0, "refused": 0, "dropped": 0, "failures": 0, "queued": 5,
+    }  # fmt: skip
+    tab.page.evaluate("flush()")
+    assert tab.page.evaluate("stats()")["sent"] == 5
+    assert len(calls_of(server)) == 5
+
+
+def test_what_a_beacon_did_not_bring_to_a_server_that_was_away_is_sent_when_it_is_back(
+    start: Start, tmp_path: Any, site: Site, open_tab: Any,
+) -> None:  # fmt: skip
+    server, tab = waiting(start, tmp_path, site, open_tab, count=5, letter="a", letters=10)
+    url = f"http://127.0.0.1:{server.port}"
+    tab.page.evaluate("configure({url: 'http://127.0.0.1:9'})")
+    tab.page.evaluate(HIDE)
+    assert tab.page.evaluate("stats()")["queued"] == 5
+    tab.page.evaluate(f"configure({{url: '{url}'}})")
+    tab.page.evaluate("flush()")
+    assert tab.page.evaluate("stats()")["sent"] == 5
+    arrived(server, 5)
+    assert all("127.0.0.1:9/" in one for one in tab.told)  # The browser complains of the beacon.
+    tab.told.clear()

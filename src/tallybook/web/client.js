@@ -8,7 +8,8 @@
 
 const RECORDS_MAX = 1_000; // Waiting in memory; beyond, the oldest go, counted as `dropped`.
 const BATCH_MAX = 100;
-const BEACON_BYTES_MAX = 60_000; // Browsers refuse 64 kB and more at unload.
+const BEACON_BYTES_MAX = 60_000; // Browsers refuse 64 kB and more, of all that a page has handed them together.
+const HANDED_MS = 2_000; // So long what was handed over counts as under way.
 const TEXT_MAX = 20_000; // Characters of one tool's arguments or result.
 const MESSAGE_MAX = 2_000;
 const ATTEMPTS_MAX = 8;
@@ -30,7 +31,7 @@ const settings = {
   onProblem: null,
 };
 const counts = { recorded: 0, sent: 0, refused: 0, dropped: 0, failures: 0 };
-/** @type {{log: object, tries: number}[]} */
+/** @type {{log: any, tries: number, handed?: {at: number, bytes: number}}[]} */
 let queue = [];
 /** @type {any} */
 let timer = null;
@@ -496,8 +497,8 @@ function hook() {
   if (isHooked) return;
   isHooked = true;
   if (typeof addEventListener === 'function' && typeof document === 'object') {
-    addEventListener('pagehide', () => contained(unload));
-    document.addEventListener('visibilitychange', () => document.visibilityState === 'hidden' && contained(unload));
+    addEventListener('pagehide', () => contained(() => handOver(true)));
+    document.addEventListener('visibilitychange', () => document.visibilityState === 'hidden' && contained(() => handOver(false)));
   } else {
     globalThis.process?.once?.('beforeExit', () => flush());
   }
@@ -546,29 +547,45 @@ const forget = (gone) => { const set = new Set(gone); queue = queue.filter((one)
 const why = (told) => told?.error?.message ?? told?.results?.find((one) => one.error)?.error.message ?? 'no reason told';
 const headers = () => ({ 'content-type': 'application/json', ...(settings.key && { authorization: `Bearer ${settings.key}` }) });
 
-/** JSON of a batch; a record that is none (a circle in a tool's result) goes without its tools. */
-function bodyOf(batch) {
-  const one = ({ log }) => {
-    try {
-      return JSON.stringify(log);
-    } catch (error) {
-      problem(error);
-      return JSON.stringify({ ...log, tool_calls_json: undefined, metadata: {} });
-    }
-  };
-  return `[${batch.map(one).join(',')}]`;
+const bodyOf = (batch) => `[${batch.map((one) => jsonOf(one.log)).join(',')}]`;
+
+/** JSON of a record; one that is none (a circle in a tool's result) goes without its tools. */
+function jsonOf(log) {
+  try {
+    return JSON.stringify(log);
+  } catch (error) {
+    problem(error);
+    return JSON.stringify({ ...log, tool_calls_json: undefined, metadata: {} });
+  }
 }
 
-/** The page goes: what waits is handed to the browser, in parts that it takes. A key needs a header, which beacons have not. */
-function unload() {
-  while (queue.length) {
-    let batch = queue.slice(0, BATCH_MAX);
-    let body = bodyOf(batch);
-    while (body.length > BEACON_BYTES_MAX && batch.length > 1) body = bodyOf((batch = batch.slice(0, Math.ceil(batch.length / 2))));
-    const to = `${settings.url}/api/ai-usage`;
-    const isTaken = !settings.key && navigator.sendBeacon?.(to, new Blob([body], { type: 'text/plain' }));
-    if (!isTaken) fetch(to, { method: 'POST', headers: headers(), body, keepalive: true }).catch(problem);
-    counts.sent += batch.length;
-    forget(batch);
-  }
+/**
+ * The page is hidden, or goes, and may not come back: the browser is handed one body that it sends by itself. Nobody tells whether that arrives, so
+ * nothing is forgotten; a page that lives on sends it again, and by its id it counts once. Where not all fits, a page that goes keeps back the data
+ * of tools first. A key needs a header, which beacons have not.
+ */
+function handOver(isGoing) {
+  const now = performance.now();
+  const isUnder = (one) => now - (one.handed?.at ?? -Infinity) < HANDED_MS;
+  let room = queue.filter(isUnder).reduce((left, one) => left - (one.handed?.bytes ?? 0), BEACON_BYTES_MAX);
+  const waiting = queue.filter((one) => !isUnder(one)).map((one) => ({ one, whole: sized(one.log), bare: sized(bare(one.log)) }));
+  const fits = (bytes) => bytes <= room && ((room -= bytes), true);
+  const taken = isGoing
+    ? waiting.filter(({ bare: least }) => fits(least.bytes)).map(({ one, whole, bare: least }) => ({ one, ...(fits(whole.bytes - least.bytes) ? whole : least) }))
+    : waiting.filter(({ whole }) => fits(whole.bytes)).map(({ one, whole }) => ({ one, ...whole }));
+  if (taken.length < waiting.length) problem(new Error(`${waiting.length - taken.length} records are too large to be handed over by a page that goes`));
+  if (!taken.length) return;
+  const to = `${settings.url}/api/ai-usage`;
+  const body = `[${taken.map(({ json }) => json).join(',')}]`;
+  if (settings.key || !navigator.sendBeacon) fetch(to, { method: 'POST', headers: headers(), body, keepalive: true }).catch(problem);
+  else if (!navigator.sendBeacon(to, new Blob([body], { type: 'text/plain' }))) return void problem(new Error('the browser refused a beacon'));
+  for (const { one, bytes } of taken) one.handed = { at: now, bytes };
+}
+
+/** A record without what tools were given and gave. */
+const bare = (log) => ({ ...log, tool_calls_json: log.tool_calls_json?.map(({ name, id, durationMs }) => ({ name, id, durationMs })) });
+
+function sized(log) {
+  const json = jsonOf(log);
+  return { json, bytes: new TextEncoder().encode(json).length + 1 };
 }
