@@ -27,8 +27,13 @@ def iso(unix_us: int | None) -> str | None:
     return time_of(unix_us).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+_SIMPLE = frozenset((int, str, float, bool))
+
+
 def plain(value: Any) -> Any:
     """`value` as dictionaries, lists, text, numbers and None."""
+    if value is None or type(value) in _SIMPLE:
+        return value
     if isinstance(value, Group):
         return _group(value)
     if isinstance(value, Head):

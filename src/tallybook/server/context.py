@@ -123,7 +123,7 @@ class Context:
         self._is_settling = False
         self.is_ready = False
         self.is_stopping = False
-        self._stores: queue.SimpleQueue[CallStore] = queue.SimpleQueue()
+        self._stores: queue.LifoQueue[CallStore] = queue.LifoQueue()  # The one that knows most of what is new first.
         self._opened: list[CallStore] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="tallybook-reader")
         self._state_thread = ThreadPoolExecutor(1, thread_name_prefix="tallybook-state")

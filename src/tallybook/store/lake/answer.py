@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import msgspec
+
 from tallybook.model.question import Question
 from tallybook.model.usage import TOKEN_FIELDS
 from tallybook.store.check import METADATA, zone_of
@@ -17,9 +19,10 @@ from tallybook.store.lake import summary
 from tallybook.store.lake.amend import touches
 from tallybook.store.lake.find import local_for
 from tallybook.store.lake.kept import NO_TIME, has_time
-from tallybook.store.lake.percentile import with_percentiles
+from tallybook.store.lake.percentile import counts_of, with_percentiles
 from tallybook.store.lake.reader import Reader, View
 from tallybook.store.lake.render import DAY_US, HOUR_US, Local, needs, question_sql
+from tallybook.store.lake.running import FRAGMENTS, GROUPS_MAX, Running, parts_of
 from tallybook.store.lake.span import FAR_US, call_parts, inner_of, time_sql
 from tallybook.store.lake.summary import HOURS, LATENCY_DIMENSIONS, TOOLS, USERS, Summary
 
@@ -90,8 +93,12 @@ def answer(reader: Reader, view: View, question: Question) -> Rows:
         chosen = _chosen(question, local, bool(percentiles)) if by_summary else None
         if touches(needs(question).columns) and not removed and reader.amended(view):
             chosen = None  # Summaries hold the costs as they were when sealed.
-        if chosen is not None and not removed and _supersedes(reader, view, question):
-            chosen = None  # And calls as they were then.
+        if chosen is not None and not removed:
+            going = _going_on(reader, view, question, local, chosen, percentiles)
+            if going is not None:
+                return going
+            if _supersedes(reader, view, question):
+                chosen = None  # And calls as they were then.
         if chosen is not None:
             return _by_summary(reader, view, question, local, chosen, percentiles)
     return Rows(_by_calls(reader, view, question, local), _lacking(removed))
@@ -175,8 +182,58 @@ def _by_summary(
     if not percentiles:
         sql, params = question_sql(question, relation, local, fragments.__getitem__, with_span=False)
         return Rows(reader.con.execute(sql, params).fetchall())
-    rows = with_percentiles(reader, view, question, relation, fields, local, fragments, percentiles)
-    return Rows(rows, (f"percentiles are within {(summary.BUCKET_RATIO**0.5 - 1) * 100:.1f} %",))
+    return Rows(with_percentiles(reader, view, question, relation, fields, local, fragments, percentiles), _WITHIN)
+
+
+_WITHIN = (f"percentiles are within {(summary.BUCKET_RATIO**0.5 - 1) * 100:.1f} %",)
+
+
+def _going_on(
+    reader: Reader, view: View, question: Question, local: Local, chosen: Summary, percentiles: list[str]
+) -> Rows | None:
+    """The answer that was given before and what came since; `None` where the question has to be answered in whole."""
+    if question.source == "tool_calls":
+        return None
+    is_known, running = reader.runnings.known(question)
+    recent = reader.recent(view) if is_known else None
+    if recent is None:
+        return None
+    state = (view.manifest.sequence, len(view.manifest.files), recent.changes)
+    if running is not None and running.state == state and running.place >= recent.start:
+        return Rows(running.rows(recent), _WITHIN if percentiles else ())
+    fresh = _begun(reader, view, question, local, chosen, percentiles)
+    if fresh is None:
+        return None
+    reader.runnings.keep(question, fresh)
+    return Rows(fresh.rows(), _WITHIN if percentiles else ())
+
+
+def _begun(
+    reader: Reader, view: View, question: Question, local: Local, chosen: Summary, percentiles: list[str]
+) -> Running | None:
+    """The question added up by group, so that calls can be added; `None` where that is too much or nothing holds."""
+    fragments = _FRAGMENTS[chosen.kind] | FRAGMENTS
+    fields = _fields(question) or set()
+    others = [name for name in question.measures if name not in percentiles]
+    parts = parts_of(others) or ("calls",)
+    relation = _relation(reader, view, question, chosen, fields, " ".join(fragments[name] for name in parts))
+    mark = reader.mark(view)
+    if relation is None or mark is None:
+        return None
+    of_parts = msgspec.structs.replace(question, measures=parts, order=(), limit=GROUPS_MAX + 1)
+    sql, params = question_sql(of_parts, relation, local, fragments.__getitem__, with_span=False)
+    rows = reader.con.execute(sql, params).fetchall()
+    counts: list[tuple[Any, ...]] = []
+    if percentiles:
+        params = []
+        found = counts_of(reader, view, question, fields, local, percentiles, params)
+        told = ", ".join([*found.heads, "what", "bucket", "n"])
+        counts = reader.con.execute(f"SELECT {told} FROM ({found.sql})", params).fetchall()
+    if reader.mark(view) != mark:
+        return None  # More has come in between.
+    state = (view.manifest.sequence, len(view.manifest.files), mark[0])
+    running = Running(question, percentiles, state, mark[1])
+    return running if running.load(rows, counts) else None
 
 
 def _relation(

@@ -8,10 +8,11 @@ are the files themselves asked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tallybook.model.call import Call
 from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.lines import BETTER, REPEAT_COLUMNS
 from tallybook.store.lake.manifest import File, Manifest
@@ -63,6 +64,10 @@ class Counted:
         """How many sealed calls a hot row is the better record of."""
         self.has_marks = False
         """Whether a row is marked at all."""
+        self.changes = 0
+        """How often a mark was set or taken away, so that what was added up of the rows does not hold any more."""
+        self._awaited: set[str] = set()
+        """Ids and responses of calls that are accepted and not yet in the table."""
         self.forget()
 
     def forget(self) -> None:
@@ -72,6 +77,8 @@ class Counted:
         self._low_us, self._high_us = 1 << 62, -(1 << 62)
         self._wary = False
         self._seconds = 0
+        self.changes += 1
+        self._awaited.clear()
         self._clear_sealed(with_rows=False)
 
     def update(self, manifest: Manifest, has_removed: bool) -> None:
@@ -100,6 +107,49 @@ class Counted:
         elif since == 0:
             self._checked = self._int(f"SELECT coalesce(max(place), 0) FROM {self._table}")
         self.has_marks = bool(self._seconds) or self._sealed_rows > 0
+
+    def is_current(self, manifest: Manifest) -> bool:
+        """Whether the marks are those of this manifest."""
+        return manifest.sequence == self._sequence
+
+    def accept(self, calls: Sequence[Call], manifest: Manifest) -> bool:
+        """Whether calls that are to be put into the table count beyond doubt and take no other row's place; the table
+        need not be looked at for them then. The marks must be those of the manifest.
+        """
+        if not self._wary and any(map(_is_wary, calls)):
+            return False
+        ids = [call.call_id for call in calls]
+        responses = [_response_of(call) for call in calls] if self._wary else []
+        told = [*ids, *(one for one in responses if one is not None)]
+        if len(set(told)) < len(told) or not self._awaited.isdisjoint(told):
+            return False
+        low_us = min(self._low_us, *(call.started_at_us for call in calls))
+        high_us = max(self._high_us, *(call.started_at_us for call in calls))
+        near = manifest.of("calls", low_us - REPEAT_WITHIN_US, high_us + REPEAT_WITHIN_US)
+        if any(file.path not in self._files for file in near) if self._wary else any(file.is_mixed for file in near):
+            return False
+        if self._is_known(ids, responses, with_sealed=self._wary and bool(near)):
+            return False
+        self._low_us, self._high_us = low_us, high_us
+        self._awaited.update(told)
+        return True
+
+    def accepted(self, last: int) -> None:
+        """All accepted calls are in the table, up to this place."""
+        self._awaited.clear()
+        self._checked = last
+
+    def _is_known(self, ids: list[str], responses: list[str | None], with_sealed: bool) -> bool:
+        """Whether a row or, by its hash, a sealed call has one of these ids or responses."""
+        fresh = "(SELECT hash(one) FROM (SELECT unnest(CAST({} AS VARCHAR[])) AS one) WHERE one IS NOT NULL)"
+        where = f"id_key IN {fresh.format('$ids')}"
+        given: dict[str, Iterable[str | None]] = {"ids": ids}
+        if any(responses):
+            where += f" OR response_key IN {fresh.format('$responses')}"
+            given["responses"] = responses
+        tables = (self._table, _KEYS) if with_sealed else (self._table,)
+        sql = " UNION ALL ".join(f"(SELECT 1 FROM {table} WHERE {where} LIMIT 1)" for table in tables)
+        return self._con.execute(sql, given).fetchone() is not None
 
     def _int(self, sql: str) -> int:
         row = self._con.execute(sql).fetchone()
@@ -135,6 +185,7 @@ class Counted:
         row = self._con.execute(f"SELECT count(*), count(*) FILTER (place <= {since}) FROM {_PLACES}").fetchone()
         changed, earlier = row if row else (0, 0)
         if changed:
+            self.changes += 1
             self._con.execute(
                 f"UPDATE {self._table} SET is_second = NOT is_second WHERE place IN (SELECT place FROM {_PLACES})"
             )
@@ -143,6 +194,7 @@ class Counted:
         return bool(earlier)
 
     def _clear_sealed(self, with_rows: bool = True) -> None:
+        self.changes += 1
         if with_rows and self._sealed_rows:
             self._con.execute(f"UPDATE {self._table} SET is_sealed = false WHERE is_sealed")
         self._sealed_rows = 0
@@ -171,7 +223,9 @@ class Counted:
         better = settle(self._con, _SUSPECTS, paths, _FOUND, fixed)
         sealed = f"place IN (SELECT place FROM {_PLACES} WHERE place NOT IN (SELECT place FROM {_SUSPECTS}))"
         row = self._con.execute(f"UPDATE {self._table} SET is_sealed = true WHERE {sealed}").fetchone()
-        self._sealed_rows += int(row[0]) if row else 0
+        marked = int(row[0]) if row else 0
+        self._sealed_rows += marked
+        self.changes += bool(marked or better)
         if better and self.superseded:
             self._con.execute(f"INSERT INTO {self._names} SELECT * FROM {_FOUND}")
         elif better:
@@ -211,3 +265,13 @@ class Counted:
             f"{files_sql([str(self._folder / path) for path in fresh])}, filename=true)"
         )
         self._files |= numbers
+
+
+def _is_wary(call: Call) -> bool:
+    """`_WARY` of a call."""
+    return call.may_repeat or call.source not in ("sdk", "track")
+
+
+def _response_of(call: Call) -> str | None:
+    """What `response_key` is the hash of."""
+    return None if call.response_id is None else f"{call.provider}\x1f{call.response_id}"

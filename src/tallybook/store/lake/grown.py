@@ -6,6 +6,9 @@ record it refuses, and the caller reads all of these segments anew (`lines.Lines
 
 Few new lines are priced in Python and put into the table by one statement: DuckDB takes longer to plan the pricing in
 SQL than a thousand calls take there. Many are priced by DuckDB. Both ways give the same costs.
+
+Of few new lines the calls themselves are told too (`recent`), so that what was added up of the rows can go on from
+there (`running`); they wait to be put into the table until it is asked.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import NamedTuple
 import msgspec
 
 from tallybook.model import codec
-from tallybook.model.call import Cost
+from tallybook.model.call import Call, Cost
 from tallybook.model.errors import InputError
 from tallybook.prices.pricer import Pricer
 from tallybook.store.lake.counted import MARKS, Counted
@@ -37,6 +40,8 @@ _GROUP_BYTES = 32 * 1024 * 1024
 """Read at once, so that memory does not grow with what is new."""
 _FEW_BYTES = 1_500_000
 """New lines up to this are priced in Python, at 14 µs each. Beyond: by DuckDB, which takes 45 ms to begin."""
+RECENT_MAX = 4_000
+"""Calls told at least, two megabytes or so. Who comes later than that adds the rows up anew."""
 _SPARE_ROWS = 100_000
 """Rows taken out before the table is written anew: DuckDB does not give back the memory of single rows."""
 
@@ -51,6 +56,20 @@ class Known(NamedTuple):
     size: int
     mtime_ns: int
     head: bytes
+
+
+class Recent(NamedTuple):
+    """The last rows as calls: those behind the place `start`."""
+
+    changes: tuple[int, ...]
+    """Changes when something other than further rows has become of the table."""
+    start: int
+    calls: Sequence[Call]
+
+    @property
+    def end(self) -> int:
+        """The place of the last row."""
+        return self.start + len(self.calls)
 
 
 class Grown:
@@ -72,6 +91,76 @@ class Grown:
         self._exists = False
         self._spare = 0
         self._scratch: Scratch | None = None
+        self._waiting: list[bytes] = []
+        """Priced lines that are taken in and not yet in the table."""
+        self._recent: list[Call] = []
+        self._changes = 0
+
+    def advance(self, paths: Sequence[str], columns: frozenset[str], manifest: Manifest, prices: Prices | None) -> bool:
+        """Take in what the segments hold now, where that is few lines that count beyond doubt; False when not, and
+        nothing is taken in then. The table lacks them until `flush`.
+        """
+        if not self._exists or self._refused or self._has_removed or not columns <= self._columns:
+            return False
+        if not self._counted.is_current(manifest):
+            return False
+        alive, changed, gone = self._looked(paths)
+        if gone is not None or self._known.keys() - alive:
+            return False
+        pieces: list[tuple[int, bytes]] = []
+        pending: dict[Inode, Known] = {}
+        for path, inode in changed:
+            try:
+                for known, data in self._fresh(self._folder / path, inode):
+                    if known is None or len(data) > _FEW_BYTES:
+                        return False
+                    pieces.append((known.number, data))
+                    pending[inode] = known
+            except FileNotFoundError:
+                return False
+        if self._has_removed or sum(len(data) for _, data in pieces) > _FEW_BYTES:
+            return False
+        found = self._priced(pieces, prices)
+        if found is None or (found and not self._counted.accept([call for _, call in found], manifest)):
+            return False
+        self._known |= pending
+        self._waiting += [line for line, _ in found]
+        self._recent += [call for _, call in found]
+        if len(self._recent) > 2 * RECENT_MAX:
+            del self._recent[:-RECENT_MAX]
+        return True
+
+    @property
+    def recent(self) -> Recent:
+        """The last rows that `advance` took in."""
+        end = self._place + len(self._waiting)
+        return Recent((self._changes, self._counted.changes), end - len(self._recent), self._recent)
+
+    @property
+    def place(self) -> int:
+        """The place of the table's last row."""
+        return self._place
+
+    def flush(self) -> bool:
+        """Put what `advance` took in into the table; False when the table cannot serve these segments."""
+        if not self._waiting:
+            return True
+        scratch = self._scratch_path()
+        try:
+            scratch.write_bytes(b"".join(self._waiting))
+            is_good = self._put(scratch, True, None)
+        except Exception:
+            self.forget()
+            raise
+        finally:
+            scratch.unlink(missing_ok=True)
+        if not is_good:
+            self._refused |= self._known.keys()
+            self.forget()
+            return False
+        self._waiting = []
+        self._counted.accepted(self._place)
+        return True
 
     def refresh(self, paths: Sequence[str], columns: frozenset[str], prices: Prices | None) -> bool:
         """Bring the table to what the segments hold now; False when it cannot serve them.
@@ -81,20 +170,10 @@ class Grown:
         if not columns <= self._columns:
             self.forget()
             self._columns = columns
-        alive: set[Inode] = set()
-        changed: list[tuple[str, Inode]] = []
-        gone: str | None = None
-        for path in paths:
-            try:
-                status = (self._folder / path).stat()
-            except FileNotFoundError:
-                gone = path
-                continue
-            inode = (status.st_dev, status.st_ino)
-            alive.add(inode)
-            known = self._known.get(inode)
-            if known is None or (known.size, known.mtime_ns) != (status.st_size, status.st_mtime_ns):
-                changed.append((path, inode))
+        elif not self.flush():
+            return False
+        self._recent = []
+        alive, changed, gone = self._looked(paths)
         if gone is None:
             self._refused &= alive
         if self._refused:
@@ -111,6 +190,24 @@ class Grown:
         if missed or gone is not None:
             raise FileNotFoundError(missed or gone)
         return not self._refused
+
+    def _looked(self, paths: Sequence[str]) -> tuple[set[Inode], list[tuple[str, Inode]], str | None]:
+        """The segments there are, those that have changed, and one that is gone, if there is one."""
+        alive: set[Inode] = set()
+        changed: list[tuple[str, Inode]] = []
+        gone: str | None = None
+        for path in paths:
+            try:
+                status = (self._folder / path).stat()
+            except FileNotFoundError:
+                gone = path
+                continue
+            inode = (status.st_dev, status.st_ino)
+            alive.add(inode)
+            known = self._known.get(inode)
+            if known is None or (known.size, known.mtime_ns) != (status.st_size, status.st_mtime_ns):
+                changed.append((path, inode))
+        return alive, changed, gone
 
     @property
     def has_rows(self) -> bool:
@@ -133,6 +230,9 @@ class Grown:
         self._counted.forget()
         self._has_removed = False
         self._exists = False
+        self._changes += 1
+        self._waiting = []
+        self._recent = []
         self._known.clear()
         self._columns = frozenset()
         self._spare = 0
@@ -149,6 +249,7 @@ class Grown:
         if not numbers or not self._exists:
             return
         self._has_removed = True
+        self._changes += 1
         listed = ", ".join(map(str, numbers))
         row = self._con.execute(f"DELETE FROM {TABLE} WHERE {NUMBER} IN ({listed})").fetchone()
         self._spare += int(row[0]) if row else 0
@@ -223,12 +324,12 @@ class Grown:
         """Put whole lines, by segment, into the table with their costs; False when one of them is no record."""
         size = sum(len(data) for _, data in pieces)
         if size:
-            few = self._priced(pieces, prices) if size <= _FEW_BYTES else None
+            few = (self._priced(pieces, prices) or None) if size <= _FEW_BYTES else None
             scratch = self._scratch_path()
             try:
                 with scratch.open("wb") as out:
                     if few is not None:
-                        out.write(few)
+                        out.writelines(line for line, _ in few)
                     else:
                         out.writelines(_numbered(data, number) for number, data in pieces)
                 is_good = self._put(scratch, few is not None, prices)
@@ -271,12 +372,12 @@ class Grown:
         ).fetchone()
         return row is not None and row[0] != 0
 
-    def _priced(self, pieces: Sequence[tuple[int, bytes]], prices: Prices | None) -> bytes | None:
-        """The lines with their number and their costs; `None` when one is not plainly a record."""
+    def _priced(self, pieces: Sequence[tuple[int, bytes]], prices: Prices | None) -> list[tuple[bytes, Call]] | None:
+        """The lines with their number and their costs, and their calls; `None` when one is not plainly a record."""
         if self._pricer is None or self._pricer[0] is not prices:
             self._pricer = (prices, Pricer(prices))
         price = self._pricer[1].cost
-        found: list[bytes] = []
+        found: list[tuple[bytes, Call]] = []
         for number, data in pieces:
             start = b'{"%s":%d,"%s":' % (NUMBER.encode(), number, PRICED.encode())
             for line in data.split(b"\n"):
@@ -288,8 +389,11 @@ class Grown:
                     return None
                 if not call.call_id or line[:1] != b"{" or len(line) < 3:
                     return None
-                found.append(start + _encode(_cells(price(call))) + b"," + line[1:])
-        return b"\n".join(found) + b"\n" if found else None
+                cost = price(call)
+                found.append(
+                    (start + _encode(_cells(cost)) + b"," + line[1:] + b"\n", msgspec.structs.replace(call, cost=cost))
+                )
+        return found
 
     def _scratch_path(self) -> Path:
         if self._scratch is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -24,18 +24,8 @@ from tallybook.store.lake.render import (
 )
 from tallybook.store.lake.schema import files_sql, name_sql
 from tallybook.store.lake.span import Span, call_parts, inner_of, time_sql
-from tallybook.store.lake.summary import BUCKET_RATIO
+from tallybook.store.lake.summary import BUCKET_RATIO, LATENCIES, letter_of, percent_of
 from tallybook.store.lake.summary import bucket_sql as latency_bucket_sql
-
-_COLUMNS = {"d": "duration_us", "t": "ttft_us"}
-
-
-def _letter(name: str) -> str:
-    return name[0]
-
-
-def _percent(name: str) -> int:
-    return int(name.split("_p")[1][:2])
 
 
 def _counts(reader: Reader, view: View, question: Question, fields: Iterable[str], letters: Iterable[str]) -> str:
@@ -56,11 +46,37 @@ def _counts(reader: Reader, view: View, question: Question, fields: Iterable[str
             kept = reader.keep(view, f"SELECT {columns} FROM {sealed}")
             parts.append(f"SELECT {NO_TIME}, {', '.join([*names, 'what', 'bucket', 'calls'])} FROM ({kept})")
     for letter in letters:
-        column = _COLUMNS[letter]
+        column = LATENCIES[letter]
         for relation in call_parts(reader, view, question, inner, {*names, column}):
             columns = ", ".join(["started_at", "day", *names, f"'{letter}'", latency_bucket_sql(column), "1"])
             parts.append(f"SELECT {columns} FROM ({relation}) WHERE {column} IS NOT NULL")
     return " UNION ALL ".join(parts)
+
+
+class Counts(NamedTuple):
+    """A SELECT of counts by bucket: `names` of the key's columns, then `what`, `bucket` and `n`."""
+
+    sql: str
+    names: list[str]
+    heads: list[str]
+    """The key as an answer tells it."""
+
+
+def counts_of(
+    reader: Reader, view: View, question: Question, fields: Iterable[str], local: Local, percentiles: Iterable[str],
+    params: list[Any],
+) -> Counts:  # fmt: skip
+    """Counts by bucket of a question's groups; values of its filters are appended to `params`."""
+    letters = sorted({letter_of(name) for name in percentiles})
+    where = where_sql(question.filters, None, None, local, params)
+    keys = [f"{bucket_sql(question.grain, local)} AS b"] if question.grain else []
+    keys += [f"{field_sql(name, local)} AS d{number}" for number, name in enumerate(question.dimensions)]
+    names = [*(["b"] if question.grain else []), *(f"d{number}" for number in range(len(question.dimensions)))]
+    heads = [f"{bucket_text_sql(question.grain)} AS time"] if question.grain else []
+    heads += [f"d{number} AS {name_sql(name)}" for number, name in enumerate(question.dimensions)]
+    counts = f"SELECT {', '.join([*keys, 'what', 'bucket', 'sum(calls) AS n'])} FROM " \
+             f"({_counts(reader, view, question, fields, letters)}) WHERE {where} GROUP BY ALL"  # fmt: skip
+    return Counts(counts, names, heads)
 
 
 def with_percentiles(
@@ -77,28 +93,21 @@ def with_percentiles(
     others = tuple(name for name in question.measures if name not in percentiles)
     plain = msgspec.structs.replace(question, measures=others or ("calls",), order=(), limit=None)
     main, params = question_sql(plain, rows, local, fragments.__getitem__, with_span=False)
-    letters = sorted({_letter(name) for name in percentiles})
-    where = where_sql(question.filters, None, None, local, params)
-    keys = [f"{bucket_sql(question.grain, local)} AS b"] if question.grain else []
-    keys += [f"{field_sql(name, local)} AS d{number}" for number, name in enumerate(question.dimensions)]
-    names = [*(["b"] if question.grain else []), *(f"d{number}" for number in range(len(question.dimensions)))]
+    counts = counts_of(reader, view, question, fields, local, percentiles, params)
+    names = counts.names
     by = ", ".join([*names, "what"])
     values = [
-        f"CAST(round(pow({BUCKET_RATIO}, min(bucket) FILTER (what = '{_letter(name)}' AND cum * 100 >= "
-        f"total * {_percent(name)}))) AS BIGINT) AS {name}"
+        f"CAST(round(pow({BUCKET_RATIO}, min(bucket) FILTER (what = '{letter_of(name)}' AND cum * 100 >= "
+        f"total * {percent_of(name)}))) AS BIGINT) AS {name}"
         for name in percentiles
     ]
-    heads = [f"{bucket_text_sql(question.grain)} AS time"] if question.grain else []
-    heads += [f"d{number} AS {name_sql(name)}" for number, name in enumerate(question.dimensions)]
-    counts = f"SELECT {', '.join([*keys, 'what', 'bucket', 'sum(calls) AS n'])} FROM " \
-             f"({_counts(reader, view, question, fields, letters)}) WHERE {where} GROUP BY ALL"  # fmt: skip
     sums = (
         f"SELECT *, sum(n) OVER (PARTITION BY {by} ORDER BY bucket) AS cum, sum(n) OVER (PARTITION BY {by}) AS total "
-        f"FROM ({counts})"
+        f"FROM ({counts.sql})"
     )
     group = f" GROUP BY {', '.join(names)}" if names else ""
     found = f"SELECT {', '.join([*names, *values])} FROM ({sums}){group}"
-    found = f"SELECT {', '.join([*heads, *percentiles])} FROM ({found})"
+    found = f"SELECT {', '.join([*counts.heads, *percentiles])} FROM ({found})"
     columns = columns_of(question)
     on = [*(["time"] if question.grain else []), *question.dimensions]
     same = " AND ".join(f"m.{name_sql(name)} IS NOT DISTINCT FROM p.{name_sql(name)}" for name in on) or "true"

@@ -22,13 +22,14 @@ from tallybook.store.lake.amend import load as load_amendments
 from tallybook.store.lake.counted import COUNTS, Counted
 from tallybook.store.lake.engine import duckdb
 from tallybook.store.lake.grown import TABLE as GROWN
-from tallybook.store.lake.grown import Grown
+from tallybook.store.lake.grown import Grown, Recent
 from tallybook.store.lake.kept import Kept
 from tallybook.store.lake.lines import Lines
 from tallybook.store.lake.manifest import File, FileKind, Manifest, Snapshot
 from tallybook.store.lake.price import Prices
 from tallybook.store.lake.probe import with_promoted
 from tallybook.store.lake.repeat import NEEDED, REPEAT_WITHIN_US, settle
+from tallybook.store.lake.running import Runnings
 from tallybook.store.lake.schema import (
     COLUMNS,
     COST_COLUMNS,
@@ -62,6 +63,7 @@ _USUAL = frozenset((
 _TOOL_INPUTS = (
     "tool_calls", "day", "project", "provider", "model", "agent_name", "user_id", "run_id", "session_id",
 )  # fmt: skip
+_NOTHING_HOT = Recent((-1,), 0, ())
 T = TypeVar("T")
 
 
@@ -94,6 +96,7 @@ class Reader:
         self._grown: Grown | None = None
         self._counted: Counted | None = None
         self._kept: Kept | None = None
+        self.runnings = Runnings()
         self._held: View | None = None
         self._held_states: dict[tuple[str, ...], tuple[Any, ...]] = {}
         self._seen = manifests.Seen()
@@ -101,7 +104,9 @@ class Reader:
         self._problem: str | None = None
         self._promoted: dict[str, dict[str, str]] = {}
         self._hot_state: tuple[Any, ...] = ()
+        self._recent_state: tuple[Any, ...] = ()
         self._hot_columns: frozenset[str] = frozenset()
+        self._is_grown = False
         self._superseded = False
         self._tools_state: tuple[Any, ...] = ()
         self._asked: frozenset[str] = frozenset()
@@ -134,6 +139,16 @@ class Reader:
         if self._counted is None:
             self._counted = Counted(self.con, self.folder, GROWN, SUPERSEDED)
         return self._counted
+
+    def mark(self, view: View) -> tuple[Any, int] | None:
+        """What tells the hot rows of this moment from others, and the place of the last one, after `hot`; `None` where
+        further rows cannot be told apart.
+        """
+        if not view.hot.get("telemetry", []):
+            return _NOTHING_HOT.changes, 0
+        if not self._is_grown or self._superseded:
+            return None
+        return self.grown.recent.changes, self.grown.place
 
     @property
     def kept(self) -> Kept:
@@ -241,20 +256,39 @@ class Reader:
         state = self._state(paths, view.manifest)
         if state == self._hot_state and wanted <= self._hot_columns:
             return True
-        self._forget_hot()
+        self._hot_state = self._tools_state = ()
         # One load serves a whole report, and what was made on the table before (views, tools) still finds its columns.
         # Where much is hot, columns that nobody asked for (and their prices) would cost seconds.
         self._asked |= wanted
         wanted = self._asked if self._is_much(state) else self._asked | _USUAL
         wanted |= NEEDED
-        self._superseded = False
         if not self._grow(view, paths, wanted):
             self._load_whole(view, paths, wanted)
         self._hot_state, self._hot_columns = state, wanted
         return True
 
+    def recent(self, view: View) -> Recent | None:
+        """The last of the view's hot rows, for who knows of the ones before; `None` where all of them have to be read.
+
+        The table `hot` may lack them until `hot` is called.
+        """
+        paths = view.hot.get("telemetry", [])
+        if not paths:
+            return _NOTHING_HOT
+        if view.manifest.is_rebuilt or not self._is_grown:
+            return None
+        state = self._state(paths, view.manifest)
+        if state not in (self._hot_state, self._recent_state):
+            if self._is_much(state) or not self.grown.advance(paths, self._hot_columns, view.manifest, self.prices):
+                return None
+            self._recent_state = state
+        return None if self._superseded else self.grown.recent
+
     def _grow(self, view: View, paths: Sequence[str], wanted: frozenset[str]) -> bool:
         """Serve `hot` by adding what is new since the last question; False when these lines need a closer look."""
+        if self._is_grown and self.grown.advance(paths, wanted, view.manifest, self.prices) and self.grown.flush():
+            return True  # All of them count, and the view is on the very table.
+        self._is_grown = False
         if view.manifest.is_rebuilt or not self.grown.refresh(paths, wanted, self.prices):
             return False
         if not self.grown.has_rows:
@@ -264,11 +298,13 @@ class Reader:
         self.lines.drop(HOT)
         where = f" WHERE {COUNTS}" if self.counted.has_marks else ""
         self.con.execute(f"CREATE OR REPLACE TEMP VIEW {HOT} AS SELECT * FROM {GROWN}{where}")
+        self._is_grown = True
         return True
 
     def _load_whole(self, view: View, paths: Sequence[str], wanted: frozenset[str]) -> None:
         """Read all hot lines anew, take out repeats and what is sealed already."""
         is_priced = self.lines.load(HOT, paths, wanted)
+        self._superseded = False
         self._without_sealed(view)
         if is_priced:
             self.lines.price(HOT, self.prices)
@@ -297,8 +333,8 @@ class Reader:
         return hashlib.blake2b(repr(state).encode("utf-8", "surrogateescape"), digest_size=9).hexdigest()
 
     def _forget_hot(self) -> None:
-        self._hot_state = ()
-        self._tools_state = ()
+        self._hot_state = self._recent_state = self._tools_state = ()
+        self._is_grown = False
 
     def _without_sealed(self, view: View) -> None:
         """Take out hot calls that are in a file already. Looked for only where a repeat can be."""
@@ -448,6 +484,7 @@ class Reader:
             self._grown = None
         # A store that is asked again opens another connection, on which nothing is made yet.
         self._counted = self._kept = None
+        self.runnings.clear()
         self._forget_hot()
         if self._lines is not None:
             self._lines.close()

@@ -248,7 +248,7 @@ class LakeStore:
 
     def warnings(self) -> list[Warned]:
         """See `CallStore.warnings`. Reads every hot line once, so that all of them have been looked at."""
-        self._reader.answer(lambda view: self._reader.hot(view, ()))
+        self._reader.answer(lambda view: self._reader.recent(view) is not None or self._reader.hot(view, ()))
         return self._reader.warnings()
 
     def close(self) -> None:

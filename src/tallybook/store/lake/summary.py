@@ -14,6 +14,8 @@ They answer the usual questions without the facts, and outlive them.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from tallybook.model.usage import TOKEN_FIELDS
@@ -25,6 +27,7 @@ ENDED = "epoch_us(started_at) + coalesce(duration_us, 0)"
 
 BUCKET_RATIO = 1.05
 """Buckets of durations grow by this factor: a percentile is off by at most its square root, 2.5 %."""
+_LOG_RATIO = math.log(BUCKET_RATIO)
 
 
 class Measure(NamedTuple):
@@ -101,6 +104,35 @@ def bucket_sql(column: str) -> str:
     return f"CAST(round(ln(greatest({column}, 1)) / ln({BUCKET_RATIO})) AS SMALLINT)"
 
 
+def bucket_of(value_us: int) -> int:
+    """The same of a number."""
+    return round(math.log(max(value_us, 1)) / _LOG_RATIO)
+
+
+LATENCIES = {"d": "duration_us", "t": "ttft_us"}
+"""What is counted under each `what` of the summary of latencies."""
+
+
+def letter_of(name: str) -> str:
+    """Under which `what` the counts of a percentile stand."""
+    return name[0]
+
+
+def percent_of(name: str) -> int:
+    """Which percentile a measure is."""
+    return int(name.split("_p")[1][:2])
+
+
+def percentile_of(name: str, counts: Mapping[int, int]) -> int | None:
+    """A percentile in microseconds from counts by bucket; `None` where nothing is counted."""
+    total, found = sum(counts.values()), 0
+    for bucket in sorted(counts):
+        found += counts[bucket]
+        if found * 100 >= total * percent_of(name):
+            return round(BUCKET_RATIO**bucket)
+    return None
+
+
 LATENCY_DIMENSIONS = ("project", "environment", "operation", "name", "provider", "model", "agent_name", "status")
 
 TOOLS = Summary(
@@ -173,7 +205,7 @@ def latency_sql(table: str, where: str = "true") -> str:
     parts = [
         f"SELECT day, {names}, '{letter}' AS what, {bucket_sql(column)} AS bucket, CAST(count(*) AS BIGINT) AS calls "
         f"FROM {table} WHERE {column} IS NOT NULL AND {where} GROUP BY ALL"
-        for letter, column in (("d", "duration_us"), ("t", "ttft_us"))
+        for letter, column in LATENCIES.items()
     ]
     return " UNION ALL ".join(parts)
 
