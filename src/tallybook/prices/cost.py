@@ -183,6 +183,18 @@ def is_working(day: int, holidays: Sequence[int]) -> bool:
 
 def cost_of(call: Call, rates: Sequence[Rate]) -> Cost:
     """The cost of `call` under the rates of its key; the rules stand at the top of this file. Never raises."""
+    found = _decided(call, rates)
+    return found if isinstance(found, Cost) else _priced(call, found)
+
+
+def is_known(call: Call, rates: Sequence[Rate]) -> bool:
+    """Whether `cost_of` gives an amount, without working it out."""
+    found = _decided(call, rates)
+    return not isinstance(found, Cost) or found.total_nanousd is not None
+
+
+def _decided(call: Call, rates: Sequence[Rate]) -> Cost | Rate:
+    """The cost where no tokens have to be multiplied, else the rate to do so with (rule 7)."""
     if call.cost is not None and call.cost.status == "reported":
         return msgspec.structs.replace(call.cost, status="estimated") if COST_ESTIMATED in call.flags else call.cost
     use = call.usage
@@ -207,7 +219,7 @@ def cost_of(call: Call, rates: Sequence[Rate]) -> Cost:
         return Cost(reasons=(UNKNOWN_MODEL,))
     if (rate.input_picousd is None or rate.output_picousd is None) and (missing := _missing_sides(use, rate)):
         return Cost(price=rate.price, reasons=missing)
-    return _priced(call, rate)
+    return rate
 
 
 def is_refused(call: Call) -> bool:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from tallybook.model.call import Call, Cost
 from tallybook.prices.base import Key, Rate
-from tallybook.prices.cost import cost_of, key_of
+from tallybook.prices.cost import cost_of, is_known, key_of
 
 
 class Rates(Protocol):
@@ -33,7 +33,14 @@ class Pricer:
         """The cost of a call."""
         if call.cost is not None and call.cost.status == "reported":
             return cost_of(call, ())  # Rates do not bear on it.
+        return cost_of(call, self._rates_of(call))
+
+    def knows(self, call: Call) -> bool:
+        """Whether the cost of a call that states none has an amount, in less time than it takes to work it out."""
+        return is_known(call, self._rates_of(call))
+
+    def _rates_of(self, call: Call) -> tuple[Rate, ...]:
         key = key_of(call)
         if key not in self._rates:
             self._rates[key] = () if self._prices is None else self._prices.rates([key])[key]
-        return cost_of(call, self._rates[key])
+        return self._rates[key]

@@ -12,7 +12,7 @@ async def arrive(arrival: Arrival, source: str, context: Context) -> Arrival:
 
     Raises Overloaded, StorageError.
     """
-    arrival = arrival._replace(calls=with_reckoned(arrival.calls, context.prices.cost))
+    arrival = arrival._replace(calls=with_reckoned(arrival.calls, context.prices.knows))
     if arrival.calls or arrival.steps:
         await context.record(arrival)
     for kind, records in (("call", arrival.calls), ("step", arrival.steps)):

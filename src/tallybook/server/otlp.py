@@ -57,7 +57,7 @@ def read(
     else:
         taken = telemetry.metrics(data, is_json=is_json)
     arrival = taken.arrival
-    arrival = arrival._replace(calls=with_reckoned(arrival.calls, context.prices.cost))
+    arrival = arrival._replace(calls=with_reckoned(arrival.calls, context.prices.knows))
     taken = taken._replace(arrival=arrival)
     if not (arrival.calls or arrival.steps or arrival.contents):
         return Read(taken, None)

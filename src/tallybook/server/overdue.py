@@ -30,7 +30,7 @@ def record_overdue(context: Context, state: StateStore, pricer: Pricer, now_us: 
         if not found:
             break
         for _, taken in found:
-            arrival = taken.arrival._replace(calls=with_reckoned(taken.arrival.calls, pricer.cost))
+            arrival = taken.arrival._replace(calls=with_reckoned(taken.arrival.calls, pricer.knows))
             if not _is_durable(context, arrival):
                 return count
             langfuse.recorded(state, taken, now_us)

@@ -222,7 +222,7 @@ def _arrival(named: Sequence[_Named], context: Context) -> Arrival:
         content = usage_log.content_of(one.reading.log, one.call_id, one.began_us)
         if content is not None:
             contents.append(content)
-    return Arrival(with_reckoned(calls, context.prices.cost), (), tuple(contents))
+    return Arrival(with_reckoned(calls, context.prices.knows), (), tuple(contents))
 
 
 def _count(named: Sequence[_Named], refused: dict[int, Refused], context: Context) -> None:

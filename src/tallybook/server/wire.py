@@ -70,7 +70,7 @@ class Wire(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse, and count what belongs to a head that is not whole yet."""
         self._came = self.loop.time()
-        if b"h2c" in data and self._body_since is None:
+        if self._body_since is None and b"h2c" in data[:HEAD_BYTES]:  # Bodies are large, and looked through slowly.
             data = _without_h2c(data)
         self._unset_keepalive_if_required()
         try:

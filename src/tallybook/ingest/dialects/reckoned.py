@@ -18,18 +18,18 @@ KEYS = ("estimated_cost_usd", "litellm_cost_usd", "langfuse_cost_usd", "otlp_cos
 """Keys of the metadata that hold a sender's reckoning, in USD."""
 
 
-def with_reckoned(calls: Sequence[Call], cost: Callable[[Call], Cost]) -> tuple[Call, ...]:
-    """The calls, those with the sender's cost that `cost` does not know."""
-    return tuple([_with(call, cost) for call in calls])
+def with_reckoned(calls: Sequence[Call], is_known: Callable[[Call], bool]) -> tuple[Call, ...]:
+    """The calls, those with the sender's cost whose cost is not known here."""
+    return tuple([_with(call, is_known) for call in calls])
 
 
-def _with(call: Call, cost: Callable[[Call], Cost]) -> Call:
+def _with(call: Call, is_known: Callable[[Call], bool]) -> Call:
     if not call.metadata:
         return call
     amount = next((call.metadata[key] for key in KEYS if key in call.metadata), None)
     if call.cost is not None or not isinstance(amount, int | float) or amount <= 0:
         return call
-    if cost(call).total_nanousd is not None:
+    if is_known(call):
         return call
     stated = Cost(status="reported", total_nanousd=nanousd(amount))
     return msgspec.structs.replace(call, cost=stated, flags=(*call.flags, COST_ESTIMATED))

@@ -265,7 +265,11 @@ def _span(buf: bytes, p: int, end: int, resource: Resource, scope: Scope) -> Spa
 
 def _span_field(buf: bytes, p: int, end: int, span: Span) -> int:
     """Take a field of a span that is no attribute; where it ends."""
-    tag, p = _varint(buf, p)
+    tag = buf[p]
+    if tag < 128:
+        p += 1
+    else:
+        tag, p = _varint(buf, p)
     if tag == 0x39:
         span.start_ns = _u64(buf, p)[0]
         return p + 8
@@ -279,7 +283,11 @@ def _span_field(buf: bytes, p: int, end: int, span: Span) -> int:
         if tag == 0x09:
             raise InputError(_LOGS_AS_SPANS, hint="send logs to /v1/logs", field="resource_spans")
         return _skip(buf, p, tag & 7)
-    size, p = _varint(buf, p)
+    size = buf[p]
+    if size < 128:
+        p += 1
+    else:
+        size, p = _varint(buf, p)
     stop = p + size
     if stop > end:
         raise _Malformed("a field reaches beyond its span")
