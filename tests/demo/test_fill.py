@@ -10,16 +10,24 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
+from tallybook.config import Settings
 from tallybook.demo import DemoFilled, fill
+from tallybook.demo.company import QUESTIONS
 from tallybook.demo.month import ZONE
-from tallybook.model.call import Call, Step
-from tallybook.model.codec import decode, decode_step, time_of, unix_us_of
+from tallybook.demo.talk import KEPT
+from tallybook.ingest.seal import seal
+from tallybook.model.call import Call, Run, Step
+from tallybook.model.codec import decode, decode_step, encode, time_of, unix_us_of
 from tallybook.model.errors import InputError
 from tallybook.model.ids import is_uuid7, unix_ms_of
+from tallybook.model.run import Message, Task
 from tallybook.model.usage import faults
 from tallybook.prices.book import PriceBook
 from tallybook.prices.cost import cost_of, key_of
+from tallybook.store.open import open_state
+from tallybook.store.run_store import RunQuery
 
 UNTIL = datetime(2026, 11, 22, 15, tzinfo=UTC)
 DAY_US = 86_400_000_000
@@ -37,8 +45,37 @@ def lines(folder: Path, kind: str) -> list[bytes]:
 
 
 def digest(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    """Bytes of all files but the state, which holds when it was written."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("state.db-"))
+    files = [path for path in files if path.name != "state.db" or path.read_bytes() == b"mine"]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+class Talk(NamedTuple):
+    run: Run
+    messages: list[Message]
+    tasks: list[Task]
+
+
+def talks(folder: Path) -> list[Talk]:
+    """The conversations of a folder, without the time and order of their writing."""
+    state = open_state(Settings(folder=folder))
+    try:
+        found = [
+            run
+            for in_bin in (False, True)
+            for run in state.find_runs(RunQuery(is_managed=True, in_bin=in_bin, limit=500))
+        ]
+        return [
+            Talk(
+                replace(run, updated_at_us=0, completed_at_us=None, revision=0),
+                list(state.messages(run.run_id)),
+                [replace(task, updated_at_us=0, change=0) for task in state.tasks(run.run_id)],
+            )
+            for run in sorted(found, key=lambda run: run.run_id)
+        ]
+    finally:
+        state.close()
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +91,7 @@ def test_a_month_at_scale_one_has_some_twenty_thousand_calls_and_tells_what_it_w
     assert 15_000 <= len(month.calls) <= 26_000
     assert month.told.calls == len(month.calls)
     assert month.told.steps == len(month.steps)
-    assert month.told.days == len(list(month.folder.iterdir())) == 31
+    assert month.told.days == len([path for path in month.folder.iterdir() if path.is_dir()]) == 31
     assert month.told.bytes == sum(path.stat().st_size for path in month.folder.rglob("*.jsonl"))
     starts = [call.started_at_us for call in month.calls]
     assert (month.told.first_at_us, month.told.last_at_us) == (min(starts), max(starts))
@@ -65,6 +102,8 @@ def test_the_same_arguments_give_the_same_bytes_and_another_seed_others(tmp_path
         fill(tmp_path / name, seed=seed, until=UNTIL, days=4, scale=0.1)
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
     assert digest(tmp_path / "a") != digest(tmp_path / "c")
+    assert talks(tmp_path / "a") == talks(tmp_path / "b")
+    assert talks(tmp_path / "a") != talks(tmp_path / "c")
 
 
 def test_every_record_lies_in_the_month_and_in_the_file_of_its_utc_day(month: Filled) -> None:
@@ -191,6 +230,43 @@ def test_conversations_grow_on_what_was_cached_before(month: Filled) -> None:
     assert sum(call.usage.cache_read_tokens or 0 for call in longest) > sum(prompts) / 3
 
 
+def test_the_newest_chats_are_conversations_whose_answers_name_their_calls(month: Filled) -> None:
+    found = talks(month.folder)
+    assert len(found) == month.told.chats == KEPT
+    calls = {call.call_id: call for call in month.calls}
+    for talk in found:
+        assert talk.run.name and talk.run.source_type == "chat"
+        assert [message.role for message in talk.messages[::2]] == ["user"] * (-(-len(talk.messages) // 2))
+        assert {message.content for message in talk.messages[::2]} <= set(QUESTIONS)
+        for message in talk.messages[1::2]:
+            assert message.role == "assistant" and message.content
+            call = calls[str(message.task_id)]
+            assert call.run_id == talk.run.run_id and call.name == "answer_customer"
+        assert [task.usage for task in talk.tasks] == [calls[task.call_id].usage for task in talk.tasks]
+        assert all(task.is_recorded for task in talk.tasks)
+    runs = [talk.run for talk in found]
+    assert {run.status for run in runs} == {"active", "archived", "completed"}
+    assert any(run.is_starred for run in runs) and any(run.deleted_at_us for run in runs)
+    assert {tag for run in runs for tag in run.tags} >= {"billing", "return", "shipping", "bug"}
+
+
+def test_every_question_of_the_chats_has_answers() -> None:
+    from tallybook.demo import talk
+
+    assert talk._ANSWERS.keys() == set(QUESTIONS)
+
+
+def test_runs_that_somebody_made_in_the_folder_are_not_taken_for_a_demo(tmp_path: Path) -> None:
+    fill(tmp_path, until=UNTIL, days=2, scale=0.1)
+    state = open_state(Settings(folder=tmp_path))
+    state.create_run(Run(run_id="mine", created_at_us=1, updated_at_us=1))
+    state.close()
+    before = talks(tmp_path)
+    with pytest.raises(InputError, match="a state of its own"):
+        fill(tmp_path, seed=9, until=UNTIL, days=2, scale=0.1)
+    assert talks(tmp_path) == before
+
+
 def test_an_earlier_demo_is_replaced_as_a_whole(tmp_path: Path) -> None:
     fill(tmp_path, seed=1, until=UNTIL, days=5, scale=0.1)
     (tmp_path / "prices-cache.json").write_text("{}")
@@ -201,6 +277,23 @@ def test_an_earlier_demo_is_replaced_as_a_whole(tmp_path: Path) -> None:
     expected = digest(fresh)
     found = {name: text for name, text in digest(tmp_path).items() if not name.startswith("fresh")}
     assert found == expected
+    assert talks(tmp_path) == talks(fresh)
+
+
+def test_a_demo_whose_journal_was_sealed_is_replaced_and_one_with_a_call_of_somebody_is_not(tmp_path: Path) -> None:
+    fill(tmp_path, seed=1, until=UNTIL, days=3, scale=0.1)
+    seal(tmp_path, PriceBook())
+    assert list(tmp_path.glob("*/calls-*.parquet"))
+    fill(tmp_path, seed=2, until=UNTIL, days=3, scale=0.1)
+    assert not list(tmp_path.glob("*/calls-*.parquet"))
+    fresh = tmp_path / "2026-11-21"
+    mine = encode(replace(decode(lines(tmp_path, "telemetry")[0]), call_id="019c2ef0-91a4-79b2-95f2-598d6ffe3041"))
+    (fresh / "telemetry.jsonl").write_bytes(mine)
+    seal(tmp_path, PriceBook())
+    before = digest(tmp_path)
+    with pytest.raises(InputError, match="holds recorded calls"):
+        fill(tmp_path, seed=3, until=UNTIL, days=3, scale=0.1)
+    assert digest(tmp_path) == before
 
 
 @pytest.mark.parametrize(
@@ -209,7 +302,7 @@ def test_an_earlier_demo_is_replaced_as_a_whole(tmp_path: Path) -> None:
         "2026-11-20/telemetry.jsonl",
         "2026-11-20/telemetry.w1.jsonl",
         "2026-11-20/calls.parquet",
-        "manifest.json",
+        "manifest.bin",
         "state.db",
         "notes.txt",
     ],

@@ -147,12 +147,12 @@ def test_search_filters_and_order_stand_in_the_address(talking: Running, open_ta
     tab.page.get_by_role("button", name="Clear").click()
     tab.page.get_by_label("Source").select_option("chat")
     tab.page.wait_for_url("**source_type=chat*")
-    tab.page.get_by_label("Order").select_option("cost")
+    tab.page.locator("label", has_text="Order").locator("select").select_option("cost")
     tab.page.wait_for_url("**sort=cost*")
     tab.page.reload()
     loaded(tab.page, ROW)
     assert names(tab) == ["How do tides work?"]
-    assert tab.page.get_by_label("Order").input_value() == "cost"
+    assert tab.page.locator("label", has_text="Order").locator("select").input_value() == "cost"
 
 
 def test_a_star_is_kept_and_the_starred_are_found(small: Running, open_tab: Open) -> None:

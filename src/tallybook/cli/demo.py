@@ -11,7 +11,7 @@ from tallybook.cli import figure
 from tallybook.cli.export import Progress
 from tallybook.cli.host import Host
 from tallybook.cli.table import clean
-from tallybook.cli.view import examples, folder_option
+from tallybook.cli.view import examples
 from tallybook.model.codec import time_of
 
 FOLDER = "tallybook-demo"
@@ -27,13 +27,19 @@ FOLDER = "tallybook-demo"
     show_default=True,
     help="1: 20,000 calls a month.",
 )
-@folder_option
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help=f"The folder to fill. Default: {FOLDER}, here.",
+)
 @click.pass_obj
 def demo(host: Host, seed: int, days: int, scale: float, folder: Path | None) -> None:
     """Fill a folder with the made-up month of a small company, to look around before recording anything.
 
-    Projects, users, models, tools, failures, chats and agents. Default folder: tallybook-demo, here. A folder that
-    holds real calls is refused.
+    Projects, users, models, tools, failures, chats with their messages, and agents. A folder that holds anything but
+    a demo is refused.
     """
     from tallybook.demo import fill  # here, because help needs it not
 
@@ -51,9 +57,9 @@ def demo(host: Host, seed: int, days: int, scale: float, folder: Path | None) ->
     progress.done()
     name = shlex.quote(str(place))
     host.say(
-        f"{figure.plural(filled.calls, 'call')} of {figure.plural(filled.days, 'day')} written to {clean(place)} "
-        f"({figure.size(filled.bytes)})."
+        f"{figure.plural(filled.calls, 'call')} of {figure.plural(filled.days, 'day')} and "
+        f"{figure.plural(filled.chats, 'conversation')} written to {clean(place)} ({figure.size(filled.bytes)})."
     )
     host.say("Look at them:")
-    for command in ("stats month", "costs --compare previous", "patterns", "runs"):
+    for command in ("stats month", "costs --compare previous", "patterns", "runs", "serve --open"):
         host.say(f"  tallybook {command} --dir {name}")

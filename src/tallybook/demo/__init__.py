@@ -6,7 +6,8 @@ with the budget, one model that no price list knows and one on the user's own ma
 nobody in it exists.
 
 The same arguments give the same bytes. Lines go to `DIR/<UTC day>/telemetry.demo.jsonl` and `steps.demo.jsonl`, as a
-process of the company would have written them; bodies are not written. It knows no store and no price.
+process of the company would have written them; bodies are not written. The newest chats are kept as conversations in
+`state.db`. It knows no price.
 """
 
 from tallybook.demo.fill import DemoFilled, fill

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from tallybook.demo.month import MINUTE, SECOND, Ask, Ended, Model, Month, Who
+from tallybook.demo.month import MINUTE, SECOND, Ask, Chat, Ended, Model, Month, Turn, Who
 from tallybook.model.call import ToolCall
 
 _TERRA = Model("openai", "gpt-6.1-terra", "gpt-6.1-terra", 0.55, 95, 0.2)
@@ -37,7 +37,7 @@ _CUSTOMERS = (
     "veloce",
 )
 _BRANCHES = ("main", "feat/refund-flow", "fix/login-timeout", "feat/bulk-import", "chore/upgrade-deps", "feat/sso")
-_QUESTIONS = (
+QUESTIONS = (
     "Where is my order? It was due on Tuesday.",
     "The invoice shows the wrong VAT number.",
     "How do I add a second user to my account?",
@@ -81,11 +81,14 @@ def _support_chat(month: Month, day: date, environment: str = "prod") -> None:
     )  # fmt: skip
     model = rng.choices((_HAIKU, _TERRA, _MISTRAL), (6, 3, 1))[0]
     prompt, cached = 5_200, 0
+    turns: list[Turn] = []
+    month.chats.append(Chat(who, turns))
     for _ in range(min(12, 1 + int(rng.expovariate(0.38)))):
-        question = rng.choice(_QUESTIONS)
+        question = _another(rng.choice(QUESTIONS), turns)
         said = month.some(20, 180)
         at = month.call(at, _LUNA, who, Ask("classify_intent", 320 + said, 6, preview=question)).at_us
         began, turn = at, month.uuid(at)
+        ended = Ended(at, False)
         prompt += said
         tools = month.tools(_SUPPORT_TOOLS, 1) if rng.random() < 0.45 else ()
         for used in (tools, ()) if tools else ((),):
@@ -95,16 +98,25 @@ def _support_chat(month: Month, day: date, environment: str = "prod") -> None:
             ended, model = _insist(month, at, (model, model, other), who, ask, turn)
             at = ended.at_us
             if not ended.is_answered:
+                turns.append(Turn(began, question, ended))
                 month.step(turn, began, at, "chain", "answer_customer", who, status="error", input_preview=question)
                 return  # The customer is told to try later.
             cached, prompt = prompt, prompt + output
             if used:
                 at = _run_tools(month, at, who, turn, used)
                 prompt += 350 + month.some(100, 900)
+        turns.append(Turn(began, question, ended))
         month.step(turn, began, at, "chain", "answer_customer", who, input_preview=question)
         at += int(rng.lognormvariate(3.6, 0.8) * SECOND)
         if rng.random() < 0.06:
             at, cached = at + 20 * MINUTE, 0  # The customer came back when the cache was cold.
+
+
+def _another(question: str, turns: Sequence[Turn]) -> str:
+    """The question, or the next one that was not asked in this chat yet."""
+    asked = {turn.question for turn in turns}
+    place = QUESTIONS.index(question)
+    return next((one for one in (*QUESTIONS[place:], *QUESTIONS[:place]) if one not in asked), question)
 
 
 def _run_tools(month: Month, at: int, who: Who, parent: str, tools: Sequence[ToolCall]) -> int:

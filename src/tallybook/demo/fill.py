@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from tallybook.config import Settings
+from tallybook.demo import talk
 from tallybook.demo.company import live
 from tallybook.demo.month import SECOND, Month
 from tallybook.journal import layout
 from tallybook.model.codec import unix_us_of
-from tallybook.model.errors import InputError
+from tallybook.model.errors import InputError, StorageError, TallybookError
+from tallybook.model.question import Question
+from tallybook.store.lake import manifest as manifests
+from tallybook.store.open import open_state, open_store
 
 WRITER = "demo"
 
 _OURS = frozenset(("prices.toml", "prices-cache.json", "tallybook.toml", "rates.toml", "README.md"))
 """Files beside the days that are settings or may be rebuilt, and so no data."""
+_MARK = "demo.json"
+"""Tells how many calls the demo wrote, so that it is known again after its journal was sealed."""
+_MADE = frozenset((_MARK, "manifest.json", "digest.msgpack", "summary.json", "seal.lock", "alerts.json", *talk.FILES))
+"""Files beside the days that follow from a ledger's own."""
 
 
 class DemoFilled(NamedTuple):
@@ -28,6 +38,8 @@ class DemoFilled(NamedTuple):
     bytes: int
     first_at_us: int | None
     last_at_us: int | None
+    chats: int
+    """Conversations with their messages, in `state.db`."""
 
 
 def _check_empty(folder: Path) -> list[Path]:
@@ -36,18 +48,55 @@ def _check_empty(folder: Path) -> list[Path]:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is not a folder", field="folder", hint=hint)
     ours: list[Path] = []
+    sealed: list[str] = []
     for entry in sorted(folder.iterdir()) if folder.exists() else ():
-        if not (entry.is_dir() and layout.is_day(entry.name)):
-            if entry.name not in _OURS:
-                raise InputError(f"{folder} is not empty: {entry.name} is no demo data", field="folder", hint=hint)
-            continue
-        for path in sorted(entry.iterdir()):
-            segment = layout.segment_of(path)
-            if segment is None or segment.writer != WRITER:
-                what = f"{entry.name}/{path.name}"
-                raise InputError(f"{folder} holds recorded calls ({what})", field="folder", hint=hint)
-            ours.append(path)
+        if entry.is_dir() and layout.is_day(entry.name):
+            for path in sorted(entry.iterdir()):
+                segment = layout.segment_of(path)
+                if segment is None or segment.writer.startswith("sealing-"):
+                    sealed.append(f"{entry.name}/{path.name}")
+                elif segment.writer != WRITER:
+                    what = f"{entry.name}/{path.name}"
+                    raise InputError(f"{folder} holds recorded calls ({what})", field="folder", hint=hint)
+                ours.append(path)
+        elif entry.name in _MADE:
+            ours.append(entry)
+        elif entry.name not in _OURS:
+            raise InputError(f"{folder} is not empty: {entry.name} is no demo data", field="folder", hint=hint)
+    if sealed and not _is_whole(folder, sealed):
+        raise InputError(f"{folder} holds recorded calls ({sealed[0]})", field="folder", hint=hint)
+    states = [path for path in ours if path.name in talk.FILES]
+    if states and not _is_demos(folder):
+        raise InputError(f"{folder} holds a state of its own ({states[0].name})", field="folder", hint=hint)
     return ours
+
+
+def _is_whole(folder: Path, sealed: list[str]) -> bool:
+    """Whether these files were sealed here and the ledger holds as many calls as the demo wrote: so all are its own."""
+    try:
+        known = manifests.read(folder)
+        if not {*sealed} <= {*known.sealed, *(file.path for file in known.files)}:
+            return False
+        written = int(json.loads((folder / _MARK).read_bytes())["calls"])
+        store = open_store(Settings(folder=folder))
+        try:
+            return bool(store.ask(Question(measures=("calls",))).rows[0][0] == written)
+        finally:
+            store.close()
+    except (OSError, ValueError, KeyError, TypeError, TallybookError):
+        return False
+
+
+def _is_demos(folder: Path) -> bool:
+    """Whether the folder's state holds nothing that a demo did not write, but figures that follow from the journal."""
+    try:
+        state = open_state(Settings(folder=folder))
+    except StorageError:
+        return False
+    try:
+        return talk.is_replaceable(state)
+    finally:
+        state.close()
 
 
 def _flush(
@@ -105,4 +154,10 @@ def fill(
         lines, steps, size = lines + done[0], steps + also[0], size + done[1] + also[1]
         if progress is not None:
             progress(min(number + 1, days), days)
-    return DemoFilled(lines, steps, len(written), size, first, last)
+    (folder / _MARK).write_text(json.dumps({"calls": lines, "steps": steps, "seed": seed}) + "\n", encoding="utf-8")
+    state = open_state(Settings(folder=folder))
+    try:
+        chats = talk.keep(state, month.chats, month.since_us, until_us)
+    finally:
+        state.close()
+    return DemoFilled(lines, steps, len(written), size, first, last, chats)

@@ -77,10 +77,26 @@ class Ask(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """When a call ended, and whether it was answered."""
+    """When a call ended, whether it was answered, and its record."""
 
     at_us: int
     is_answered: bool
+    call: Call | None = None
+
+
+class Turn(NamedTuple):
+    """A question of a chat, and the last call that tried to answer it."""
+
+    at_us: int
+    question: str
+    ended: Ended
+
+
+class Chat(NamedTuple):
+    """A conversation: whose it is, and its turns."""
+
+    who: Who
+    turns: list[Turn]
 
 
 class Month:
@@ -99,6 +115,7 @@ class Month:
             self.incident_us = (start, start + 10 * 60 * MINUTE)
         self.calls: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
         self.steps: dict[str, list[tuple[int, bytes]]] = defaultdict(list)
+        self.chats: list[Chat] = []
 
     def local_day(self, number: int) -> date:
         """The local date that many days after the first."""
@@ -169,7 +186,7 @@ class Month:
         if trouble is not None and not retries:
             failed = self.failed(at_us, model, who, ask, trouble, parent)
             self.write(failed)
-            return Ended(at_us + (failed.duration_us or 0), False)
+            return Ended(at_us + (failed.duration_us or 0), False, failed)
         kept = 1.0
         status = "ok"
         flags: tuple[str, ...] = ()
@@ -198,8 +215,9 @@ class Month:
         if model.provider == "openrouter":
             price = ask.prompt * 550 + output * 2_200
             fields["cost"] = Cost(status="reported", total_nanousd=price)
-        self.write(self.record(at_us, model, who, ask, parent, {**fields, **more}))
-        return Ended(at_us + duration_us, not flags)
+        call = self.record(at_us, model, who, ask, parent, {**fields, **more})
+        self.write(call)
+        return Ended(at_us + duration_us, not flags, call)
 
     def trouble(self, at_us: int, model: Model) -> tuple[str, str, int | None] | None:
         """Why a request fails, if it does."""

@@ -28,7 +28,7 @@ class RunsPage extends Page {
     th, td { padding: 0.35rem 0.6rem; text-align: left; font-weight: 400; border-bottom: 1px solid var(--tb-line); white-space: nowrap; max-width: 14rem; overflow: hidden; text-overflow: ellipsis; }
     thead th { color: var(--tb-text-soft); font-size: var(--tb-size-small); }
     tbody tr:hover { background: var(--tb-sunken); }
-    th.name { max-width: 26rem; }
+    th.name { width: 100%; max-width: 0; min-width: 14rem; } /* All that the others leave, and no more. */
     th.name a { color: var(--tb-text); text-decoration: none; font-weight: 600; }
     th.name a:hover { text-decoration: underline; }
     .tags { display: block; color: var(--tb-text-soft); font-size: var(--tb-size-small); overflow: hidden; text-overflow: ellipsis; }
@@ -36,7 +36,7 @@ class RunsPage extends Page {
     .number { text-align: right; }
     @media (max-width: 88rem) { .fourth { display: none; } }
     @media (max-width: 75rem) { .third { display: none; } }
-    @media (max-width: 52rem) { .second { display: none; } th.name { max-width: 11rem; } }
+    @media (max-width: 52rem) { .second { display: none; } th.name { min-width: 9rem; } }
   `];
 
   constructor() {
