@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from tallybook.ingest.arrival import Arrival
 from tallybook.ingest.follow import follow
@@ -21,6 +22,7 @@ from tallybook.runs import life
 from tallybook.server import overdue
 from tallybook.server.context import PRICES_S, Context
 from tallybook.store.base import StateStore
+from tallybook.store.lake.manifest import Seen, stamp
 from tallybook.store.open import open_prices, open_state
 
 FOLLOW_S = 0.2
@@ -28,6 +30,8 @@ BUSY_S = 1.0
 """Between two passes of which one took in `BUSY_CALLS` or more: fewer and longer transactions cost less a call. Only
 run totals wait for it; the live feed has calls from the journal's ends."""
 BUSY_CALLS = 500
+LOOK_S = 5.0
+"""A pass at least so often, whatever the folder looks like: what other processes do to the state cannot be seen there."""
 SEAL_LOOK_S = 10.0
 """How often is looked whether sealing is due."""
 _STOP_S = 30.0
@@ -44,6 +48,8 @@ class Upkeep:
         self._stop = threading.Event()
         self.listeners: list[Listener] = []
         self._book: tuple[float, PriceBook] | None = None
+        self._seen = Seen()
+        self._looked: tuple[float, tuple[Any, ...] | None] = (0.0, None)
         self._thread = threading.Thread(target=self._work, name="tallybook-upkeep", daemon=True)
 
     def start(self) -> None:
@@ -71,9 +77,7 @@ class Upkeep:
                         tended = time.monotonic()
                         pricer = Pricer(self._prices())
                         overdue.record_overdue(self._context, state, pricer, self._context.now_us() + ahead_us)
-                    handed = self._context.intake.handed
-                    followed = follow(self._settings.folder, state, self._prices(), self._tell, handed)
-                    pause_s = BUSY_S if followed.calls >= BUSY_CALLS else FOLLOW_S
+                    pause_s = BUSY_S if self._follow(state) >= BUSY_CALLS else FOLLOW_S
                     if time.monotonic() - looked >= SEAL_LOOK_S:
                         looked = time.monotonic()
                         self._recover(state)
@@ -83,6 +87,18 @@ class Upkeep:
         finally:
             if state is not None:
                 state.close()
+
+    def _follow(self, state: StateStore) -> int:
+        """Take in what was written; how many calls. A folder in which nothing has changed is left alone: a pass opens
+        every segment, which an idle server would do five times a second."""
+        folder, handed = self._settings.folder, self._context.intake.handed
+        now_s, looks = time.monotonic(), stamp(folder, self._seen)
+        if looks == self._looked[1] and now_s - self._looked[0] < LOOK_S and not handed.segments():
+            return 0
+        calls = follow(folder, state, self._prices(), self._tell, handed).calls
+        # A pass that took in something may have left the rest to the next one.
+        self._looked = (now_s, None if calls else looks)
+        return calls
 
     def _prices(self) -> PriceBook:
         """The prices in force, read again now and then."""

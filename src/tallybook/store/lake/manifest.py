@@ -10,7 +10,7 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -226,6 +226,20 @@ def list_segments(folder: Path, seen: Seen | None = None) -> dict[Kind, list[str
             if kind is not None:
                 found.setdefault(kind, []).append(f"{day}/{name}")
     return found
+
+
+def stamp(folder: Path, seen: Seen) -> tuple[Any, ...]:
+    """What tells this state of the manifest and the segments from every other, in a `stat` each; nothing is opened."""
+    found: list[Any] = []
+    paths = [NAME, *(path for paths in list_segments(folder, seen).values() for path in paths)]
+    for path in paths:
+        try:
+            status = os.stat(f"{folder}/{path}")  # noqa: PTH116  (as above)
+        except FileNotFoundError:
+            found.append((path, None))
+        else:
+            found.append((path, status.st_ino, status.st_size, status.st_mtime_ns))
+    return tuple(found)
 
 
 def _names_of_sealer(listed: dict[Kind, list[str]]) -> set[str]:
