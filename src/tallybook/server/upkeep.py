@@ -31,7 +31,7 @@ BUSY_S = 1.0
 run totals wait for it; the live feed has calls from the journal's ends."""
 BUSY_CALLS = 500
 LOOK_S = 5.0
-"""A pass at least so often, whatever the folder looks like: what other processes do to the state cannot be seen there."""
+"""A pass at least so often, whatever the folder looks like: what others do to the state cannot be seen there."""
 SEAL_LOOK_S = 10.0
 """How often is looked whether sealing is due."""
 _STOP_S = 30.0
