@@ -99,3 +99,26 @@ def test_two_processes_that_build_at_once_come_to_the_lakes_totals(tmp_path, mon
     state = SqliteState(tmp_path / "state.db")
     assert of_state(state) == of_lake(folder)
     state.close()
+
+
+def test_a_stop_ends_it_after_the_portion_and_the_next_time_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(reflecting, "REFLECT_RUNS", 20)
+    folder = tmp_path / "ledger"
+    fill(folder, 1)
+    seal(folder, None, None)
+    state, stop, portions = SqliteState(tmp_path / "state.db"), threading.Event(), []
+
+    class Stopping(Dying):
+        def advance(self, runs, building, *, upto):
+            portions.append(len(runs))
+            if len(portions) == 2:
+                stop.set()
+            return self._state.advance(runs, building, upto=upto)
+
+    told = follow(folder, Stopping(state, None), None, stop=stop)
+    assert told == (0, 0) and portions == [20, 20]
+    assert state.building() is not None
+    follow(folder, Stopping(state, None), None)
+    assert sum(portions) == 90
+    assert of_state(state) == of_lake(folder)
+    state.close()

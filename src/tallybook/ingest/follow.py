@@ -7,6 +7,7 @@ is told and whoever follows at the same time (`store.tally`). What is sealed com
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -45,9 +46,11 @@ def is_reflected(snap: Snapshot, state: TotalStore) -> bool:
 
 def follow(
     folder: Path, state: TotalStore, prices: Prices | None, on_calls: OnCalls | None = None,
-    handed: Handed | None = None,
+    handed: Handed | None = None, stop: threading.Event | None = None,
 ) -> Followed:  # fmt: skip
     """Take in every complete line written since the last pass; `on_calls` gets calls and costs after they are stored.
+
+    `stop` ends a first reading of the lake's run totals early; nothing is taken in then.
 
     Where calls of a segment were `handed` over, a pass goes as far as these and leaves what comes after to the next.
 
@@ -59,7 +62,9 @@ def follow(
         if not is_reflected(snap, state):
             from tallybook.ingest.reflect import reflect  # here, because most passes need no DuckDB
 
-            reflect(folder, state)
+            reflect(folder, state, stop)
+            if stop is not None and stop.is_set():
+                return Followed(0, 0)
             snap = snapshot(folder)
         if work.take(snap):
             return Followed(work.calls, work.bad)

@@ -8,6 +8,7 @@ costs one portion, and the totals are exact with the last one.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -26,24 +27,27 @@ _TRIES = 50
 _PAUSE_S_MIN = 0.005
 
 
-def reflect(folder: Path, state: TotalStore) -> None:
-    """Bring run totals to what is sealed now. Raises StorageError."""
-    reader = Reader(folder, None)
+def reflect(folder: Path, state: TotalStore, stop: threading.Event | None = None) -> None:
+    """Bring run totals to what is sealed now; `stop` ends it after the portion under way, and the next time goes on.
+
+    Raises StorageError.
+    """
+    reader, stop = Reader(folder, None), stop or threading.Event()
     try:
         for _ in range(_TRIES):
-            if reader.answer(partial(_reflect, reader, folder, state)):
+            if reader.answer(partial(_reflect, reader, folder, state, stop)) or stop.is_set():
                 return
     finally:
         reader.close()
     raise StorageError(f"{folder}: it is sealed faster than run totals can be read", hint="try again")
 
 
-def _reflect(reader: Reader, folder: Path, state: TotalStore, view: View) -> bool:
+def _reflect(reader: Reader, folder: Path, state: TotalStore, stop: threading.Event, view: View) -> bool:
     """Whether the totals hold the view, or what was begun before is done: then the rest is for the next turn."""
     begun = state.building()
     # A manifest older than the one that was begun with knows nothing of what was done so far.
     if begun is not None and begun.after <= view.manifest.sequence:
-        _advance(state, begun, _runs(reader, view, begun, state.stale().run_ids))
+        _advance(state, begun, _runs(reader, view, begun, state.stale().run_ids), stop)
         return state.sequence() == view.manifest.sequence
     segments, sequence, stale = state.segments(), state.sequence(), state.stale()
     building = Building(sequence, view.manifest.sequence, stale.mark)
@@ -56,7 +60,7 @@ def _reflect(reader: Reader, folder: Path, state: TotalStore, view: View) -> boo
         )
     if not state.begin(gone, before=sequence, after=building.after, stale=stale.mark):
         return False
-    _advance(state, building, runs, first)
+    _advance(state, building, runs, stop, first)
     return state.sequence() == view.manifest.sequence
 
 
@@ -64,8 +68,10 @@ def _runs(reader: Reader, view: View, building: Building, stale: tuple[str, ...]
     return run_totals(reader, view, None if building.is_whole else building.before, stale, building.past)
 
 
-def _advance(state: TotalStore, building: Building, runs: Iterator[Run], first: list[Run] | None = None) -> None:
-    """Tell the state of runs in portions; ends early where another process did that."""
+def _advance(
+    state: TotalStore, building: Building, runs: Iterator[Run], stop: threading.Event, first: list[Run] | None = None
+) -> None:
+    """Tell the state of runs in portions; ends early where another process did that, or a stop is wanted."""
     portion = list(islice(runs, REFLECT_RUNS)) if first is None else first
     while True:
         upto = portion[-1].run_id if len(portion) == REFLECT_RUNS else None
@@ -82,7 +88,8 @@ def _advance(state: TotalStore, building: Building, runs: Iterator[Run], first: 
         if upto is None:
             return
         # Whoever waits for the lock gets it only when nobody takes it at once, and others want the processor too.
-        time.sleep(max(time.monotonic() - started, _PAUSE_S_MIN))
+        if stop.wait(max(time.monotonic() - started, _PAUSE_S_MIN)):
+            return
         portion = list(islice(runs, REFLECT_RUNS))
 
 

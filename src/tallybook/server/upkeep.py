@@ -57,7 +57,7 @@ class Upkeep:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the turn under way."""
+        """End after the turn under way; run totals that are being read from the lake wait for the next start."""
         self._stop.set()
         self._thread.join(_STOP_S)
 
@@ -95,7 +95,7 @@ class Upkeep:
         now_s, looks = time.monotonic(), stamp(folder, self._seen)
         if looks == self._looked[1] and now_s - self._looked[0] < LOOK_S and not handed.segments():
             return 0
-        calls = follow(folder, state, self._prices(), self._tell, handed).calls
+        calls = follow(folder, state, self._prices(), self._tell, handed, self._stop).calls
         # A pass that took in something may have left the rest to the next one.
         self._looked = (now_s, None if calls else looks)
         return calls
