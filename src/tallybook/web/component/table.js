@@ -3,6 +3,7 @@
  */
 import { LitElement, css, html, nothing } from '../vendor/lit-3.3.3.js';
 import { address } from './shell.js';
+import { ownZone } from '../lib/range.js';
 import { csv, orderOf, save, sorted, valueOf } from '../lib/table.js';
 
 class Table extends LitElement {
@@ -58,7 +59,7 @@ class Table extends LitElement {
   /** @param {import('../lib/table.js').Column} column @param {Record<string, any>} row @param {boolean} isFirst */
   #cell(column, row, isFirst) {
     const value = valueOf(column, row);
-    const shown = column.format ? column.format(value, row) : value === null || value === undefined ? '–' : String(value);
+    const shown = column.format ? column.format(value, row, address.get('zone') ?? ownZone()) : value === null || value === undefined ? '–' : String(value);
     const exact = column.exact ? column.exact(value, row) : nothing;
     const inside = isFirst && this.link ? html`<a href=${this.link(row)}>${shown}</a>` : shown;
     if (isFirst) return html`<th scope="row" class=${kind(column)} title=${exact === nothing ? shown : exact}>${inside}</th>`;

@@ -1,7 +1,7 @@
 /**
  * Columns that several pages have: figures of a group of calls.
  */
-import { count, duration, exact, money, percent } from './format.js';
+import { count, duration, exact, moment, money, percent } from './format.js';
 import { nameOf } from './question.js';
 
 /** @typedef {import('./table.js').Column} Column */
@@ -26,7 +26,7 @@ export const GROUP = Object.freeze({
   first: { key: 'ttft_p50_ms', label: 'First token', rank: 3, format: ms },
   speed: { key: 'tokens_a_second', label: 'Tokens/s', rank: 3, value: (row) => (row.timed_output_ms && row.timed_output_tokens ? (row.timed_output_tokens / row.timed_output_ms) * 1_000 : null), format: (value) => (value === null ? '–' : count(value)), exact: (value) => (value === null ? 'unknown' : `${exact(Math.round(value * 10) / 10)} output tokens a second of response time, over the calls that tell both`) },
   users: { key: 'users', label: 'Users', rank: 2, format: count, exact },
-  last: { key: 'last_at', label: 'Last used', rank: 3, isText: true, format: (value) => (value ? value.slice(0, 16).replace('T', ' ') : '–') },
+  last: { key: 'last_at', label: 'Last used', rank: 3, isText: true, format: (value, _, zone) => (value ? moment(value, zone).slice(0, 16) : '–') },
 });
 
 /** @param {Record<string, any>} row */

@@ -7,7 +7,7 @@
  * @property {string} key of the row, or a name of its own where `value` is given
  * @property {string} label
  * @property {(row: Record<string, any>) => any} [value] what is sorted and exported; the row's `key` without it
- * @property {(value: any, row: Record<string, any>) => string} [format] as it is shown
+ * @property {(value: any, row: Record<string, any>, zone: string) => string} [format] as it is shown, times in the zone
  * @property {(value: any, row: Record<string, any>) => string} [exact] for hover and screen readers, where it differs
  * @property {boolean} [isText] on the left, and sorted by the alphabet
  * @property {1 | 2 | 3} [rank] the higher, the sooner it is left out on narrow screens

@@ -3,7 +3,7 @@
  */
 import { ms } from './column.js';
 import { FIELDS } from './filter.js';
-import { count, exact, percent } from './format.js';
+import { count, exact, moment, percent } from './format.js';
 
 /** @typedef {import('./table.js').Column} Column */
 
@@ -31,7 +31,7 @@ export const TOOL_COLUMNS = Object.freeze(/** @type {Column[]} */ ([
   { key: 'duration_avg_ms', label: 'Average', rank: 1, format: ms },
   { key: 'duration_p95_ms', label: 'P95', rank: 1, format: ms },
   { key: 'runs', label: 'Runs', rank: 3, format: count, exact },
-  { key: 'last_at', label: 'Last used', rank: 3, isText: true, format: (value) => (value ? value.slice(0, 16).replace('T', ' ') : '–') },
+  { key: 'last_at', label: 'Last used', rank: 3, isText: true, format: (value, _, zone) => (value ? moment(value, zone).slice(0, 16) : '–') },
 ]));
 
 /**
