@@ -62,7 +62,7 @@ SHOWN = """async (rows) => {
     failed: (row) => percent(row.errors / row.calls), slow: (row) => duration(us(row.duration_p95_ms)),
     first: (row) => duration(us(row.ttft_p50_ms)), last: (row) => zone.format(new Date(row.last_at)),
     speed: (row) => (row.timed_output_ms && row.timed_output_tokens
-      ? count(row.timed_output_tokens / row.timed_output_ms * 1000) : '–'),
+      ? count(row.timed_output_tokens / row.timed_output_ms * 1000) : money(null)),
   };
   return rows.map((row) => Object.fromEntries(Object.entries(cell).map(([name, text]) => [name, text(row)])));
 }"""

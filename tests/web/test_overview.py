@@ -42,6 +42,45 @@ def test_the_page_shows_the_figures_that_the_interface_says(served: Running, ope
     assert float(exact["Cost"].removesuffix(" USD").replace(",", "")) == pytest.approx(told["cost_usd"], abs=1e-9)
 
 
+SPOTS = """(chart) => {
+  const at = [...new Set(chart.points.map((point) => point.x.getTime()))].sort((one, other) => one - other);
+  const box = chart.renderRoot.querySelector('.drawing').getBoundingClientRect();
+  const x = (time) => box.left + chart._drawn.scale('x').apply(new Date(time));
+  const day = 86400000;
+  return { from: x(at[20] - day / 3), to: x(at[24] + day * 0.6), y: box.top + box.height / 2,
+    since: new Date(at[20]).toISOString().slice(0, 10), until: new Date(at[25]).toISOString().slice(0, 10) };
+}"""
+
+
+@pytest.mark.parametrize("place", ["/", "/tools", "/models"])
+def test_a_drag_over_a_chart_zooms_the_whole_page_to_the_days_in_it(
+    served: Running, open_tab: Open, place: str
+) -> None:
+    tab = open_tab(f"http://127.0.0.1:{served.port}{place}")
+    loaded(tab.page, "tb-chart svg.tb-plot")
+    chart = tab.page.locator("tb-chart").first
+    chart.scroll_into_view_if_needed()
+    spots = chart.evaluate(SPOTS)
+    tab.page.mouse.move(spots["from"], spots["y"])
+    tab.page.mouse.down()
+    tab.page.mouse.move((spots["from"] + spots["to"]) / 2, spots["y"])
+    tab.page.mouse.move(spots["to"], spots["y"])
+    tab.page.mouse.up()
+    tab.page.wait_for_url(f"**since={spots['since']}T00:00&until={spots['until']}T00:00*")
+    loaded(tab.page, "tb-chart svg.tb-plot")
+    if place == "/":
+        span = f"since={spots['since']}&until={spots['until']}T00:00&timezone=Europe/Berlin"
+        told = served.get(f"/api/v1/query?measures=calls&{span}").json()["rows"][0]
+        tab.page.wait_for_selector(f"tb-figure[label=Calls][exact='{told['calls']:,}']")
+    for number in range(tab.page.locator("tb-chart").count()):
+        times = (
+            tab.page.locator("tb-chart")
+            .nth(number)
+            .evaluate("(chart) => [...new Set(chart.points.map((one) => one.x.toISOString().slice(0, 10)))].sort()")
+        )
+        assert spots["since"] <= times[0] <= times[-1] < spots["until"]
+
+
 def test_a_group_filters_the_page_and_the_link_shows_the_same(served: Running, open_tab: Open) -> None:
     tab = open_tab(f"http://127.0.0.1:{served.port}/?range=7d")
     loaded(tab.page, *READY)

@@ -4,6 +4,7 @@
  * Series differ by colour and by dash, and are labelled; the table is what a screen reader is given.
  */
 import { LitElement, css, html, nothing } from '../vendor/lit-3.3.3.js';
+import { stepsWithin } from '../lib/range.js';
 import { csv, save } from '../lib/table.js';
 
 /** @typedef {{x: Date, y: number | null, series: string}} Point */
@@ -66,6 +67,8 @@ class Chart extends LitElement {
     this._width = 0;
     /** @type {{from: number, to: number} | null} */
     this._drag = null;
+    // On its way down: the library's own pointer lets nobody else have it afterwards.
+    this._down = { handleEvent: (/** @type {PointerEvent} */ event) => this.#begin(event), capture: true };
     this._watch = new ResizeObserver(([entry]) => { this._width = Math.floor(entry.contentRect.width); });
     this._redraw = () => this.requestUpdate();
   }
@@ -101,7 +104,7 @@ class Chart extends LitElement {
     const names = this.series;
     const { _drag: drag } = this;
     return html`
-      <div class="drawing" @pointerdown=${this.#begin} @pointermove=${this.#move} @pointerup=${this.#end} @pointercancel=${() => { this._drag = null; }}>
+      <div class="drawing" @pointerdown=${this._down} @pointermove=${this.#move} @pointerup=${this.#end} @pointercancel=${() => { this._drag = null; }}>
         <div class="plot" role="img" aria-label=${`${this.label}. ${this.#summary()}`}></div>
         ${drag && Math.abs(drag.to - drag.from) > 4 ? html`<div class="marked"></div>` : nothing}
       </div>
@@ -208,7 +211,8 @@ class Chart extends LitElement {
     const scale = this._drawn?.scale('x');
     if (!scale?.invert) return;
     const [from, to] = [drag.from, drag.to].sort((one, other) => one - other).map((x) => scale.invert(x));
-    this.dispatchEvent(new CustomEvent('tb-zoom', { bubbles: true, composed: true, detail: { from, to } }));
+    const detail = stepsWithin(this.points.map((point) => point.x), from, to, this.form === 'bar') ?? { from, to };
+    this.dispatchEvent(new CustomEvent('tb-zoom', { bubbles: true, composed: true, detail }));
   }
 
   /** @param {PointerEvent} event */

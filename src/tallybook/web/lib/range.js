@@ -51,3 +51,18 @@ export function grainFor(days) {
 export function bucketDate(bucket) {
   return new Date(bucket.length > 10 ? `${bucket}:00:00Z`.replace(/:00:00:00Z$/, ':00:00Z') : `${bucket}T00:00:00Z`);
 }
+
+/**
+ * The steps of a chart that were dragged over, whole: a point of a line where it stands, a bar by its middle.
+ * @param {Date[]} starts of the steps, in any order @param {Date} from @param {Date} to @param {boolean} isBar
+ * @returns {{from: Date, to: Date} | null} from the first step's start to the last one's end; `null` where none was met
+ */
+export function stepsWithin(starts, from, to, isBar) {
+  const times = [...new Set(starts.map((one) => one.getTime()))].sort((one, other) => one - other);
+  const steps = times.slice(1).map((time, place) => time - times[place]);
+  if (!steps.length) return null;
+  const ends = [...times.slice(1), times[times.length - 1] + steps[steps.length - 1]];
+  const met = times.map((time, place) => ({ time, end: ends[place] }))
+    .filter(({ time, end }) => { const at = isBar ? (time + end) / 2 : time; return at >= from.getTime() && at <= to.getTime(); });
+  return met.length ? { from: new Date(met[0].time), to: new Date(met[met.length - 1].end) } : null;
+}
