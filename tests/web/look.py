@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-_LOADED = """() => {
+LOADED = """() => {
     const inside = (one) => [one, ...(one.shadowRoot ? all(one.shadowRoot) : [])];
     const all = (root) => [...root.querySelectorAll('*')].flatMap(inside);
     return !all(document).some((one) => one.localName === 'tb-condition' && one.state === 'loading');
@@ -18,7 +18,7 @@ def loaded(page: Any, *selectors: str) -> None:
     """Wait until what is named is there and nothing of the page is loading any more."""
     for selector in selectors:
         page.wait_for_selector(selector)
-    page.wait_for_function(_LOADED)
+    page.wait_for_function(LOADED)
 
 
 def barriers(page: Any) -> list[str]:

@@ -11,6 +11,8 @@ export { address };
 
 export const panel = css`
   :host { display: block; }
+  tb-condition { margin-bottom: var(--tb-4); }
+  .panel tb-condition { margin-bottom: 0; }
   .panel { background: var(--tb-surface); border: 1px solid var(--tb-line); border-radius: var(--tb-radius); padding: var(--tb-4); min-width: 0; }
   .grid { display: grid; gap: var(--tb-4); grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); margin-bottom: var(--tb-4); }
   .wide { grid-column: 1 / -1; }
@@ -54,10 +56,17 @@ export class Page extends LitElement {
     for (const load of this.loads) load.again();
   }
 
+  /** Whether another part of the page says the same already. @param {import('../lib/load.js').Load} load */
+  #isTold(load) {
+    const first = this.loads.find((one) => one.error && one.error.message === load.error?.message);
+    return first !== undefined && first !== load;
+  }
+
   /** @param {import('../lib/load.js').Load} load @param {(value: any) => unknown} show @param {number} [lines] of the skeleton */
   shown(load, show, lines = 5) {
     // The banner tells it once for the whole page, and has it loaded when the server is back.
     if (load.error instanceof ApiError && load.error.isOffline) return html`<p class="soft">Waiting for the server …</p>`;
+    if (load.error && this.#isTold(load)) return html`<p class="soft">This could not be shown either.</p>`;
     if (load.error) return html`<tb-condition state="error" .error=${load.error}></tb-condition>`;
     if (load.value === null) return html`<tb-condition state="loading" .lines=${lines}></tb-condition>`;
     return html`<div class=${load.isLoading ? 'stale' : ''}>${show(load.value)}</div>`;
