@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from tallybook.ingest.dialects import ident, tokens
+from tallybook.ingest.dialects.fitted import kept
 from tallybook.ingest.dialects.message import Heard
 from tallybook.ingest.dialects.told import CALL, Told
 from tallybook.ingest.dialects.vendor import provider_of
 from tallybook.ingest.otlp.record import Span
 from tallybook.model.call import Call, Cost, Status, Step
-from tallybook.model.limits import ERROR_MESSAGE_CHARS, FIELD_CHARS, METADATA_BYTES
+from tallybook.model.limits import ERROR_MESSAGE_CHARS, FIELD_CHARS
 from tallybook.model.usage import Usage
 from tallybook.providers.detect import is_usual
 from tallybook.providers.value import number
@@ -32,17 +31,6 @@ def is_plausible(start_ns: int) -> bool:
 def cut(text: str | None, limit: int = FIELD_CHARS) -> str | None:
     """A text within its limit."""
     return text if text is None or len(text) <= limit else text[:limit]
-
-
-def within_limit(metadata: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Metadata, or none with a flag where they are too large to be kept."""
-    if not metadata:
-        return metadata, ()
-    try:
-        size = len(msgspec.json.encode(metadata))
-    except (TypeError, ValueError, RecursionError):
-        return {}, ("metadata_dropped",)
-    return (metadata, ()) if size <= METADATA_BYTES else ({}, ("metadata_dropped",))
 
 
 RECKONED = ("operation.cost", "gen_ai.usage.cost", "llm.cost.total")
@@ -85,7 +73,7 @@ def call_of(
     provider = provider_of(cut(told.provider), cut(told.address), told.response_model or model)
     status: Status = "error" if told.error_type is not None else "ok"
     usage, flags = usage_of(told, provider, status)
-    metadata, dropped = within_limit(told.metadata)
+    metadata, dropped = kept(told.metadata)
     for name in RECKONED:
         if name in span.usage:
             metadata = with_reckoning(metadata, span.usage[name])
@@ -139,7 +127,7 @@ def step_of(told: Told, span: Span, span_tail: str, run_id: str | None, parent_i
     metadata = dict(told.metadata)
     if span.usage:
         metadata["reported_usage"] = span.usage
-    metadata, _ = within_limit(metadata)
+    metadata, _ = kept(metadata)
     duration_us = (span.end_ns - span.start_ns) // 1000
     return Step(
         step_id=ident.span_step_id(span_tail),

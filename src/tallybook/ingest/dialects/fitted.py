@@ -36,10 +36,10 @@ def fitted(call: Call) -> Call:
         flags = (*flags, FIELD_CUT)
     if call.error_message is not None and len(call.error_message) > ERROR_MESSAGE_CHARS:
         changed["error_message"] = call.error_message[:ERROR_MESSAGE_CHARS]
-    if call.metadata and not _fits(call.metadata):
+    if call.metadata and not fits(call.metadata):
         changed["metadata"] = {}
         flags = (*flags, METADATA_DROPPED)
-    if call.parameters and not _fits(call.parameters):
+    if call.parameters and not fits(call.parameters):
         changed["parameters"] = {}
         flags = (*flags, "parameters_dropped")
     if flags != call.flags:
@@ -47,8 +47,14 @@ def fitted(call: Call) -> Call:
     return msgspec.structs.replace(call, **changed) if changed else call
 
 
-def _fits(value: dict[str, Any]) -> bool:
+def fits(value: Any) -> bool:
+    """Whether an object of the sender's is small enough to be kept (`METADATA_BYTES` as JSON), and JSON at all."""
     try:
         return len(msgspec.json.encode(value)) <= METADATA_BYTES
     except (ValueError, OverflowError, TypeError, RecursionError):
         return False
+
+
+def kept(metadata: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Metadata, or none with a flag where they do not fit."""
+    return (metadata, ()) if not metadata or fits(metadata) else ({}, (METADATA_DROPPED,))

@@ -19,8 +19,9 @@ import msgspec
 
 from tallybook.capture.bodies import prompt_hash, sha256
 from tallybook.ingest.arrival import Refused
+from tallybook.ingest.dialects.fitted import fits
 from tallybook.ingest.dialects.moment import moment_us
-from tallybook.model.limits import FIELD_CHARS, METADATA_BYTES
+from tallybook.model.limits import FIELD_CHARS
 from tallybook.providers.value import mapping, mappings, word
 
 TRACE, OBSERVATION, SCORE, LOG = "trace", "observation", "score", "log"
@@ -236,17 +237,10 @@ def _value(name: str, value: Any) -> Any:
     if name in _TIMES:
         return moment_us(value)
     if name in _OBJECTS:
-        return dict(value) if isinstance(value, Mapping) and value and _fits(value) else None
+        return dict(value) if isinstance(value, Mapping) and value and fits(value) else None
     if isinstance(value, str):
         return value[:FIELD_CHARS] if value else None
     return value if name == "promptVersion" and type(value) is int else None
-
-
-def _fits(value: Any) -> bool:
-    try:
-        return len(msgspec.json.encode(value)) <= METADATA_BYTES
-    except (ValueError, OverflowError, TypeError, RecursionError):
-        return False
 
 
 def _metadata(thing: Thing, one: Event) -> bool:
@@ -257,7 +251,7 @@ def _metadata(thing: Thing, one: Event) -> bool:
     for key, value in (told if isinstance(told, Mapping) else {"metadata": told}).items():
         name = f".{key}"[:FIELD_CHARS]
         is_known = name in thing.told
-        if value is None or not _fits(value):
+        if value is None or not fits(value):
             continue
         if not is_known and sum(known.startswith(".") for known in thing.told) >= METADATA_KEYS:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tallybook.ingest.dialects import build, context, ident
+from tallybook.ingest.dialects.fitted import kept
 from tallybook.ingest.dialects.told import Told
 from tallybook.ingest.dialects.vendor import provider_of
 from tallybook.ingest.otlp.record import Log
@@ -101,7 +102,7 @@ def call_of(log: Log, event: Happened, told: Told, project: str | None) -> Call:
         user_id=build.cut(told.user),
         session_id=build.cut(told.session),
         agent_name=told.agent,
-        metadata=build.with_reckoning(build.within_limit(told.metadata)[0], attributes.get("cost_usd")),
+        metadata=build.with_reckoning(kept(told.metadata)[0], attributes.get("cost_usd")),
         service_tier=told.tier,
         is_stream=told.is_stream,
         source=build.SOURCE,

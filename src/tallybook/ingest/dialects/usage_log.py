@@ -14,11 +14,12 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from tallybook.ingest.arrival import Content, Refused
+from tallybook.ingest.dialects.fitted import kept
 from tallybook.ingest.dialects.moment import moment_us
 from tallybook.ingest.dialects.vendor import NAMES
 from tallybook.model.call import Call, Cost, Status, ToolCall
 from tallybook.model.ids import is_uuid7
-from tallybook.model.limits import ERROR_MESSAGE_CHARS, FIELD_CHARS, METADATA_BYTES
+from tallybook.model.limits import ERROR_MESSAGE_CHARS, FIELD_CHARS
 from tallybook.model.money import nanousd
 from tallybook.model.usage import TOKENS_MAX, Usage, faults
 
@@ -278,9 +279,8 @@ def call_of(reading: Reading, *, call_id: str, started_at_us: int, project: str 
     """The call of an item. Its cost is stated only where the sender says that the provider told it."""
     log = reading.log
     usage, flags = usage_of(log)
-    metadata = reading.metadata
-    if metadata and len(msgspec.json.encode(metadata)) > METADATA_BYTES:
-        metadata, flags = {}, (*flags, "metadata_dropped")
+    metadata, dropped = kept(reading.metadata)
+    flags = (*flags, *dropped)
     status: Status = log.status or ("error" if log.error else "ok")
     finish = log.finish_reason or _finish_of(reading.metadata)
     response_id = log.response_id
