@@ -117,6 +117,9 @@ def test_scores_come_by_their_own_path_one_or_many(start: Start) -> None:
     assert next(line for line in lines if line["name"] == "good")["call_id"] == answer.call_id
     assert all(line["kind"] == "feedback" for line in lines)
     assert recorded(server.context)[0].cost is not None
+    told = server.get(f"/api/v1/calls/{answer.call_id}").json()["feedback"]
+    assert [(one["name"], one["value"]) for one in told][-1] == ("good", 1)
+    assert server.get(f"/api/v1/calls/{answer.call_id}").json()["call"]["call_id"] == answer.call_id
 
 
 def test_what_clients_ask_before_they_start_is_answered(start: Start) -> None:

@@ -40,6 +40,19 @@ def test_the_list_is_what_the_interface_lists_and_goes_on(served: Running, open_
     assert [href.rpartition("call=")[2] for href in links if href] == [one["call_id"] for one in told]
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_scores_that_came_afterwards_stand_with_their_call(start: Start, open_tab: Open, scheme: str) -> None:
+    server = start()
+    call = server.post("/api/ai-usage", LOG).json()["id"]
+    score = {"name": "helpful", "value": 0.9, "comment": "to the point", "observationId": call}
+    assert server.post("/api/public/scores", score).status == 200
+    tab = open_tab(f"http://127.0.0.1:{server.port}/calls?call={call}", scheme=scheme)
+    loaded(tab.page, "tb-call-detail dl")
+    row = tab.page.locator("tb-call-detail table[aria-labelledby=scores] tr").inner_text().split("\t")
+    assert [part.strip() for part in row] == ["helpful", "0.9", "to the point"]
+    assert barriers(tab.page) == []
+
+
 def test_j_and_k_go_from_call_to_call_and_escape_closes(served: Running, open_tab: Open) -> None:
     tab = open_tab(f"http://127.0.0.1:{served.port}/calls")
     loaded(tab.page, ROW)

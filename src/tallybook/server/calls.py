@@ -20,6 +20,7 @@ from tallybook.server.identity import identity_of
 from tallybook.server.reply import answered
 from tallybook.server.route import Param, Route
 from tallybook.store.base import CallStore
+from tallybook.store.feedback import Feedback
 
 CALLS = 50
 CALLS_MAX = 500
@@ -41,10 +42,11 @@ class CallPage(msgspec.Struct, frozen=True):
 
 
 class OneCall(msgspec.Struct, frozen=True):
-    """Everything about one call. `body` is what was sent and answered, where that was kept."""
+    """Everything about one call. `body` is what was sent and answered, where that was kept; `feedback` are scores."""
 
     call: dict[str, Any]
     body: dict[str, Any] | None
+    feedback: list[Feedback]
 
 
 async def list_calls(request: Request, context: Context) -> Response:
@@ -75,7 +77,7 @@ async def get_call(request: Request, context: Context) -> Response:
         call = store.call(call_id)
         if call is None or project not in (None, call.project):
             raise NotFound(f"no call {call_id[:100]!r}", hint="GET /api/v1/calls lists them")
-        return OneCall(plain_call(call), store.body(call.call_id))
+        return OneCall(plain_call(call), store.body(call.call_id), store.feedback(call))
 
     return await answered(request, context, None, work)
 

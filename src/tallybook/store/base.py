@@ -15,6 +15,7 @@ from tallybook.model.call import Call, Cost, Run, Step
 from tallybook.model.limits import SEARCH_S
 from tallybook.model.question import Answer, Filter, Question
 from tallybook.store.access import AccessStore
+from tallybook.store.feedback import Feedback
 from tallybook.store.part import PartStore
 from tallybook.store.run_store import RunStore
 from tallybook.store.sought import Searched
@@ -136,6 +137,10 @@ class CallStore(Protocol):
 
     def body(self, call_id: str) -> dict[str, Any] | None:
         """Stored prompt and response of a call: `{"prompt", "response"}`; `None` when bodies were not kept."""
+        ...
+
+    def feedback(self, call: Call) -> list[Feedback]:
+        """What was said of a call afterwards, oldest first."""
         ...
 
     def search(

@@ -21,6 +21,7 @@ from tallybook.model.question import Answer, Filter, Question
 from tallybook.model.usage import Usage
 from tallybook.store.base import Appended, Drift, Warned
 from tallybook.store.check import METADATA, checked_filters, checked_question, columns_of, zone_of
+from tallybook.store.feedback import Feedback
 from tallybook.store.quality import Quality, quality
 from tallybook.store.sought import Hit, Searched, found_in, words_of
 from tallybook.store.told import once
@@ -288,6 +289,7 @@ class MemoryStore:
         self._lines: list[Call] = []
         self._steps: list[Step] = []
         self._bodies: dict[str, dict[str, Any]] = {}
+        self._feedback: dict[str, list[Feedback]] = {}
         self._found: list[Call] | None = None
         """What `_kept` found since the last append."""
 
@@ -508,6 +510,14 @@ class MemoryStore:
         if own is None or apart is None:
             return own or apart
         return {key: apart[key] if value is None else value for key, value in own.items()}
+
+    def feedback(self, call: Call) -> list[Feedback]:
+        """See `CallStore.feedback`."""
+        return list(self._feedback.get(call.call_id, ()))
+
+    def keep_feedback(self, call_id: str, *told: Feedback) -> None:
+        """Store what was said of a call."""
+        self._feedback.setdefault(call_id, []).extend(told)
 
     def search(
         self,

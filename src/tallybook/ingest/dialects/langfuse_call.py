@@ -18,10 +18,11 @@ from tallybook.model.call import Call, Status, Step, ToolCall
 from tallybook.model.limits import ERROR_MESSAGE_CHARS
 from tallybook.model.usage import Usage
 from tallybook.providers.detect import detect_provider
+from tallybook.store.feedback import OBSERVATION
 
 SOURCE = "langfuse"
 COST = "langfuse_cost_usd"
-OBSERVATION_ID = "langfuse_observation_id"
+OBSERVATION_ID = OBSERVATION
 START_UNKNOWN = "start_unknown"
 """Flag of a call whose start was never told: the moment of its first event stands in."""
 

@@ -17,6 +17,7 @@ from tallybook.model.limits import SEARCH_S
 from tallybook.model.question import Answer, Filter, Question
 from tallybook.store.base import Appended, CallStore, Drift, Warned
 from tallybook.store.check import checked_filters, checked_question, columns_of
+from tallybook.store.feedback import Feedback, of_call
 from tallybook.store.lake.manifest import FileKind, Manifest, Seen, Snapshot, snapshot
 from tallybook.store.lake.plain import Plain, Refused
 from tallybook.store.sought import Searched
@@ -275,6 +276,15 @@ class LightStore:
             return self._try(work)
         except Refused:
             return self.lake.body(call_id)
+
+    def feedback(self, call: Call) -> list[Feedback]:
+        """See `CallStore.feedback`."""
+        try:
+            return self._try(
+                lambda snap: of_call([self._folder / path for path in snap.hot.get("amendments", ())], call)
+            )
+        except Refused:
+            return self.lake.feedback(call)
 
     def sql(self, text: str, *, limit: int | None = None) -> Answer:
         """See `CallStore.sql`."""

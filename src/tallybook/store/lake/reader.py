@@ -105,6 +105,7 @@ class Reader:
         self._promoted: dict[str, dict[str, str]] = {}
         self._hot_state: tuple[Any, ...] = ()
         self._recent_state: tuple[Any, ...] = ()
+        self._amended: tuple[tuple[Any, ...], bool] = ((), False)
         self._hot_columns: frozenset[str] = frozenset()
         self._is_grown = False
         self._superseded = False
@@ -334,6 +335,7 @@ class Reader:
 
     def _forget_hot(self) -> None:
         self._hot_state = self._recent_state = self._tools_state = ()
+        self._amended = (), False
         self._is_grown = False
 
     def _without_sealed(self, view: View) -> None:
@@ -413,9 +415,15 @@ class Reader:
         return union  # fmt: skip
 
     def amended(self, view: View) -> bool:
-        """Make the table `amended`; False when no cost was amended."""
+        """Make the table `amended`; False when no cost was amended. Read again only when a line was added."""
         paths = view.hot.get("amendments", [])
-        return bool(paths) and load_amendments(self.con, self.folder, paths)
+        if not paths:
+            return False
+        state = self._state(paths, view.manifest)
+        if state != self._amended[0]:
+            self._amended = (), False  # Should reading fail, nothing of before holds.
+            self._amended = state, load_amendments(self.con, self.folder, paths)
+        return self._amended[1]
 
     def _make_empty(self) -> None:
         columns = [(column.name, column.type) for column in COLUMNS] + list(COST_COLUMNS)

@@ -21,6 +21,7 @@ from tallybook.model.question import Answer, Filter, Question
 from tallybook.store import quality
 from tallybook.store.base import Appended, Drift, Warned
 from tallybook.store.check import checked_filters, checked_question, columns_of
+from tallybook.store.feedback import Feedback, of_call
 from tallybook.store.lake import bodies, drift, find, runs, sql
 from tallybook.store.lake.answer import answer
 from tallybook.store.lake.condense import condensed
@@ -193,6 +194,12 @@ class LakeStore:
     def body(self, call_id: str) -> dict[str, Any] | None:
         """See `CallStore.body`."""
         return self._reader.answer(lambda view: bodies.of_call(self._reader, view, call_id))
+
+    def feedback(self, call: Call) -> list[Feedback]:
+        """See `CallStore.feedback`."""
+        return self._reader.answer(
+            lambda view: of_call([self._folder / path for path in view.hot.get("amendments", ())], call)
+        )
 
     def search(
         self,

@@ -50,7 +50,7 @@ class CallDetail extends LitElement {
   render() {
     if (this.load.error) return html`<tb-condition state="error" .error=${this.load.error}></tb-condition>`;
     if (!this.load.value) return html`<tb-condition state="loading" .lines=${9}></tb-condition>`;
-    const { call, body } = this.load.value;
+    const { call, body, feedback } = this.load.value;
     return html`
       <h2>${call.name ?? call.operation} <small>${modelOf(call)}</small></h2>
       <dl>
@@ -63,7 +63,7 @@ class CallDetail extends LitElement {
       </dl>
       <div class="copy">${Object.entries(elsewhere(call, location.origin)).map(([name, text]) => html`<button @click=${() => this.#copy(name, text)}>Copy ${name}</button>`)}
         <span role="status">${this._copied}</span></div>
-      ${this.#tokens(call)} ${this.#cost(call)} ${this.#tools(call)} ${this.#identity(call)} ${this.#texts(call, body)} ${this.#raw(call)}
+      ${this.#tokens(call)} ${this.#cost(call)} ${this.#tools(call)} ${this.#identity(call)} ${this.#scores(feedback ?? [])} ${this.#texts(call, body)} ${this.#raw(call)}
     `;
   }
 
@@ -96,6 +96,13 @@ class CallDetail extends LitElement {
     const { project, git_branch: branch, error: _, ...own } = call.metadata ?? {};
     const rows = { project, environment: call.environment, user: call.user_id, session: call.session_id, run: call.run_id, agent: call.agent_name, tags: (call.tags ?? []).join(', '), branch, source: call.source, 'response id': call.response_id, 'call id': call.call_id, flags: (call.flags ?? []).join(', '), ...own };
     return html`<h3>Belongs to</h3><dl>${Object.entries(rows).filter(([, value]) => value !== null && value !== undefined && value !== '').map(([name, value]) => html`<dt>${name}</dt><dd>${typeof value === 'object' ? JSON.stringify(value) : String(value)}</dd>`)}</dl>`;
+  }
+
+  /** What was said of it afterwards. @param {any[]} feedback */
+  #scores(feedback) {
+    if (!feedback.length) return nothing;
+    return html`<h3 id="scores">Scores</h3><table aria-labelledby="scores"><tbody>${feedback.map((one) => html`<tr><th scope="row">${one.name ?? 'score'}</th>
+      <td>${String(one.value ?? '–')}</td><td>${one.comment ?? ''}</td></tr>`)}</tbody></table>`;
   }
 
   /** @param {any} call @param {any} body */
