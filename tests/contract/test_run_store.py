@@ -122,6 +122,18 @@ class TestRuns:
         state.change_run("r", {"status": "active"})
         assert state.run("r").completed_at_us is None
 
+    def test_a_past_that_is_written_afterwards_has_its_own_time(self, state):
+        state.create_run(Run(run_id="r", created_at_us=AT, updated_at_us=AT))
+        state.add_message(Message(message_id="m", run_id="r", role="user", content="x", created_at_us=AT))
+        assert state.run("r").updated_at_us > AT
+        state.date_run("r", AT + 5)
+        assert (state.run("r").updated_at_us, state.run("r").completed_at_us) == (AT + 5, None)
+        state.change_run("r", {"status": "completed"})
+        state.date_run("r", AT + 6)
+        assert (state.run("r").updated_at_us, state.run("r").completed_at_us) == (AT + 6, AT + 6)
+        state.date_run("nobody", AT)
+        assert state.run("nobody") is None
+
     def test_a_deleted_run_is_in_the_bin_and_can_be_restored(self, state):
         state.create_run(run())
         state.add_message(message())

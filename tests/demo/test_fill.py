@@ -58,7 +58,7 @@ class Talk(NamedTuple):
 
 
 def talks(folder: Path) -> list[Talk]:
-    """The conversations of a folder, without the time and order of their writing."""
+    """The conversations of a folder, without the order of their writing."""
     state = open_state(Settings(folder=folder))
     try:
         found = [
@@ -68,7 +68,7 @@ def talks(folder: Path) -> list[Talk]:
         ]
         return [
             Talk(
-                replace(run, updated_at_us=0, completed_at_us=None, revision=0),
+                replace(run, revision=0),
                 list(state.messages(run.run_id)),
                 [replace(task, updated_at_us=0, change=0) for task in state.tasks(run.run_id)],
             )
@@ -244,6 +244,7 @@ def test_the_newest_chats_are_conversations_whose_answers_name_their_calls(month
             assert call.run_id == talk.run.run_id and call.name == "answer_customer"
         assert [task.usage for task in talk.tasks] == [calls[task.call_id].usage for task in talk.tasks]
         assert all(task.is_recorded for task in talk.tasks)
+        assert talk.run.updated_at_us == talk.run.last_message_at_us == talk.messages[-1].created_at_us
     runs = [talk.run for talk in found]
     assert {run.status for run in runs} == {"active", "archived", "completed"}
     assert any(run.is_starred for run in runs) and any(run.deleted_at_us for run in runs)

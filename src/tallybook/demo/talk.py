@@ -135,6 +135,7 @@ def _write(state: StateStore, chat: Chat, number: int) -> None:
         state.change_run(who.run, {"status": "completed", "description": "Answered to the customer's satisfaction."})
     elif number % 20 == 11:
         state.bin_runs([who.run], last_us)
+    state.date_run(who.run, last_us)
 
 
 def _write_turn(state: StateStore, chat: Chat, turn: Turn, place: int, before: int) -> None:

@@ -69,6 +69,13 @@ class MemoryRuns:
             self._touch(run_id, **changes, **more, is_managed=True, revision=run.revision + 1)
         return self.run(run_id)
 
+    def date_run(self, run_id: str, at_us: int) -> None:
+        """See `RunStore.date_run`."""
+        run = self.any_run(run_id)
+        if run is not None:
+            completed_at_us = None if run.completed_at_us is None else at_us
+            self._runs[run_id] = replace(run, updated_at_us=at_us, completed_at_us=completed_at_us)
+
     def bin_runs(self, run_ids: Collection[str], at_us: int | None) -> list[str]:
         """See `RunStore.bin_runs`."""
         done = []

@@ -104,6 +104,11 @@ class RunStore(Protocol):
         """
         ...
 
+    def date_run(self, run_id: str, at_us: int) -> None:
+        """Say when a run was last active, and completed if it is: for a past that is written down afterwards, which
+        would else be of the moment of its writing."""
+        ...
+
     def bin_runs(self, run_ids: Collection[str], at_us: int | None) -> list[str]:
         """Put runs into the bin, or with `None` take them out; those that this changed."""
         ...

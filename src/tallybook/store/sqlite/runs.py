@@ -100,6 +100,15 @@ class SqliteRuns:
             ).fetchone()
         return None if row is None else RUNS.struct(row)
 
+    def date_run(self, run_id: str, at_us: int) -> None:
+        """See `RunStore.date_run`."""
+        with self._transaction() as con:
+            con.execute(
+                "UPDATE runs SET updated_at_us = ?, completed_at_us = CASE WHEN completed_at_us IS NOT NULL THEN ? END "
+                "WHERE run_id = ?",
+                (at_us, at_us, run_id),
+            )
+
     def bin_runs(self, run_ids: Collection[str], at_us: int | None) -> list[str]:
         """See `RunStore.bin_runs`."""
         with self._transaction() as con:
