@@ -28,9 +28,17 @@ TRIED = """() => {
 FAILED = json.dumps({"error": {"code": "storage", "message": "the disk is full", "hint": "make room on it"}})
 
 
-def opened(open_tab: Open, server: Running, scheme: str, answer: Any, place: str) -> Tab:
+def stands_in_nobodys_way(tab: Tab, state: str, place: str) -> None:
+    """In light and in dark."""
+    for scheme in SCHEMES:
+        tab.page.emulate_media(color_scheme=scheme)
+        tab.shot(f"state-{state}-{place.strip('/') or 'overview'}-{scheme}")
+        assert barriers(tab.page) == [], (place, scheme)
+
+
+def opened(open_tab: Open, server: Running, answer: Any, place: str) -> Tab:
     """A page whose questions are answered by `answer`."""
-    tab = open_tab("about:blank", scheme=scheme)
+    tab = open_tab("about:blank")
     tab.page.route("**/api/v1/**", answer)
     tab.page.route("**/api/ai/**", answer)
     tab.page.goto(f"http://127.0.0.1:{server.port}{place}")
@@ -38,12 +46,9 @@ def opened(open_tab: Open, server: Running, scheme: str, answer: Any, place: str
 
 
 @pytest.mark.parametrize("place", PAGES)
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_failure_says_what_and_how_to_mend_it_and_is_tried_again(
-    served: Running, open_tab: Open, place: str, scheme: str
-) -> None:
+def test_a_failure_says_what_and_how_to_mend_it_and_is_tried_again(served: Running, open_tab: Open, place: str) -> None:
     tab = opened(
-        open_tab, served, scheme,
+        open_tab, served,
         lambda route: route.fulfill(status=503, content_type="application/json", body=FAILED), place,
     )  # fmt: skip
     tab.page.get_by_text("the disk is full").first.wait_for()
@@ -51,8 +56,7 @@ def test_a_failure_says_what_and_how_to_mend_it_and_is_tried_again(
     if place not in ("/settings", "/calls"):  # Their parts are of different matters.
         tab.page.wait_for_function(LOADED)
         assert tab.page.get_by_text("the disk is full").count() <= 2  # Once for the page, not by each panel.
-    tab.shot(f"state-failed-{place.strip('/') or 'overview'}-{scheme}")
-    assert barriers(tab.page) == []
+    stands_in_nobodys_way(tab, "failed", place)
     tab.page.unroute("**/api/v1/**")
     tab.page.unroute("**/api/ai/**")
     tab.page.get_by_role("button", name="Try again").first.click()
@@ -76,7 +80,7 @@ def test_while_it_loads_its_outline_is_there(served: Running, open_tab: Open, pl
         else:
             route.continue_()
 
-    tab = opened(open_tab, served, "light", hold, place)
+    tab = opened(open_tab, served, hold, place)
     tab.page.wait_for_selector("tb-condition[state=loading] .skeleton")
     time.sleep(0.2)
     assert barriers(tab.page) == []
@@ -86,13 +90,11 @@ def test_while_it_loads_its_outline_is_there(served: Running, open_tab: Open, pl
     loaded(tab.page, PAGES[place])
 
 
-@pytest.mark.parametrize("place", PAGES)
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_before_the_first_call_it_says_what_to_do(start: Start, open_tab: Open, place: str, scheme: str) -> None:
+def test_before_the_first_call_each_says_what_to_do(start: Start, open_tab: Open) -> None:
     server = start()
-    tab = open_tab(f"http://127.0.0.1:{server.port}{place}", scheme=scheme)
-    loaded(tab.page, "tb-shell")
-    if place != "/settings":
-        tab.page.wait_for_selector("tb-condition[state=empty]")
-    tab.shot(f"state-empty-{place.strip('/') or 'overview'}-{scheme}")
-    assert barriers(tab.page) == []
+    for place in PAGES:
+        tab = open_tab(f"http://127.0.0.1:{server.port}{place}")
+        loaded(tab.page, "tb-shell")
+        if place != "/settings":
+            tab.page.wait_for_selector("tb-condition[state=empty]")
+        stands_in_nobodys_way(tab, "empty", place)
