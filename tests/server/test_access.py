@@ -39,6 +39,14 @@ def closed(start: Start, tmp_path: Any) -> tuple[Running, dict[str, str]]:
                   "error": f"{model}-error"}  # fmt: skip
         reply = server.ask("POST", "/api/ai-usage", [record] * 3, bearer(texts["ingest"]))
         assert reply.status == 201
+    for name in (OWN, OTHER):
+        told = SECRET if name == OTHER else "own"
+        run = {"run_id": f"{told}-run", "name": f"{told}-name", "description": told, "project": name, "tags": [told]}
+        task = {"task_id": f"{told}-task", "request_data": {"text": f"{told}-request"}}
+        message = {"id": f"{told}-message", "role": "user", "content": f"{told}-content"}
+        for path, body in (("", run), (f"/{told}-run/tasks", task), (f"/{told}-run/messages", message)):
+            reply = server.ask("POST", f"/api/v1/runs{path}", body, bearer(texts["admin"]))
+            assert reply.status in (200, 201), reply.body
     return server, texts
 
 
@@ -122,7 +130,7 @@ def test_a_key_of_one_project_reads_nothing_of_another_however_it_asks(
         if route.need != "read" or is_stream(route):
             continue
         for query in queries(route):
-            for place in ("x", OTHER, f"{SECRET}-session", *others[:1]):
+            for place in ("x", OTHER, *(f"{SECRET}-{what}" for what in ("session", "run", "task")), *others[:1]):
                 reply = asked(server, route, bearer(texts["read-own"]), query, place)
                 # What was asked for is echoed, and is no news to who asked.
                 told = re.sub(_ECHOED, "", reply.body.decode(errors="replace"))
@@ -132,6 +140,39 @@ def test_a_key_of_one_project_reads_nothing_of_another_however_it_asks(
                     assert OTHER not in told.replace(place, ""), (route.path, query, place)
                 if "{" not in route.path:
                     break
+
+
+IDS = {"run_id": f"{SECRET}-run", "task_id": f"{SECRET}-task", "message_id": f"{SECRET}-message"}
+CHANGES: dict[str, Any] = {"name": "taken over", "content": "taken over", "response_text": "taken over", "tags": []}
+
+
+def test_a_key_of_one_project_changes_nothing_of_another_however_it_tries(
+    closed: tuple[Running, dict[str, str]],
+) -> None:
+    server, texts = closed
+    seen = [f"/api/v1/runs/{IDS['run_id']}{rest}" for rest in ("", "/tasks", "/messages", "/share")]
+    before = [server.ask("GET", path, headers=bearer(texts["admin"])).json() for path in seen]
+    assert before[1]["tasks"] and before[2]["messages"]
+    tried = 0
+    for route in routes():
+        if route.method == "GET" or ("{run_id}" not in route.path and "{task_id}" not in route.path):
+            continue
+        for name in ("ingest-own", "admin-own"):
+            if route.need == "admin" and name == "ingest-own":
+                continue
+            fields = getattr(route.body, "__struct_fields__", ())
+            body = {key: value for key, value in CHANGES.items() if key in fields} or None
+            path = re.sub(r"\{(\w+)[^}]*\}", lambda found: IDS.get(found[1], "x"), route.path)
+            reply = server.ask(route.method, path, body, bearer(texts[name]))
+            assert reply.status in (400, 404), (route.method, path, reply.status, reply.body)
+            tried += 1
+    assert tried > 10
+    for path in ("/api/v1/runs", "/api/v1/tasks"):  # By ids that somebody else gave.
+        body = {"run_id": IDS["run_id"], "task_id": IDS["task_id"], "name": "taken over", "response_text": "taken over"}
+        reply = server.ask("POST", path, body, bearer(texts["ingest-own"]))
+        assert reply.status >= 400 or SECRET not in str(reply.json()).replace(IDS["run_id"], ""), (path, reply.body)
+    after = [server.ask("GET", path, headers=bearer(texts["admin"])).json() for path in seen]
+    assert after == before
 
 
 def of_other(server: Running, texts: dict[str, str]) -> list[dict[str, str]]:

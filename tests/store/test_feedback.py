@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from msgspec import structs
+
 from tallybook.model.call import Call
 from tallybook.store.feedback import of_call
 from tallybook.store.lake.light import LightStore
@@ -73,3 +75,11 @@ def test_amendments_that_are_no_costs_are_not_read_again_for_each_question(tmp_p
     store.ask(question)
     assert len(read) == 2
     store.close()
+
+
+def test_a_score_that_a_key_of_one_project_told_is_not_of_anothers_call(tmp_path):
+    """Ids of observations are the senders' own, so that two projects may have the same."""
+    (tmp_path / "a.jsonl").write_text(line(id="1", name="n", value=1, call_id="obs-1",
+                                           langfuse_observation_id="obs-1", project="web") + "\n")  # fmt: skip
+    for project, seen in ((None, 0), ("atlas", 0), ("web", 1)):
+        assert len(of_call([tmp_path / "a.jsonl"], structs.replace(CALL, project=project))) == seen

@@ -285,7 +285,7 @@ class _Work:
         for one in scores:
             observation = _observation_of(one)
             entry = None if observation is None else self._entries.get(self._key(OBSERVATION, observation))
-            told = _feedback(one, observation, None if entry is None else entry.thing.call_id)
+            told = _feedback(one, observation, None if entry is None else entry.thing.call_id, self._scope.project)
             fresh = Feedback(self._key(SCORE, one.thing), msgspec.json.encode(told) + b"\n")
             part = known.get(fresh.key)
             if part is None or part.data != _seen(fresh, 0).data:
@@ -312,7 +312,7 @@ def _observation_of(score: Event) -> str | None:
     return told if isinstance(told, str) and told else None
 
 
-def _feedback(score: Event, observation: str | None, call: str | None) -> dict[str, Any]:
+def _feedback(score: Event, observation: str | None, call: str | None, project: str | None) -> dict[str, Any]:
     """A score as a later fact about a call; about its run where no call is meant, or none is known yet."""
     body = score.body
     trace = body.get("traceId")
@@ -327,6 +327,7 @@ def _feedback(score: Event, observation: str | None, call: str | None) -> dict[s
         "data_type": body.get("dataType"),
         "comment": body.get("comment"),
         "run_id": trace,
+        "project": project,
         made.OBSERVATION_ID: observation,
     }
     return {

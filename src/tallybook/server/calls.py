@@ -16,9 +16,9 @@ from tallybook.model.question import Filter
 from tallybook.query.plain import call as plain_call
 from tallybook.server.context import Context
 from tallybook.server.given import SCOPE, Given
-from tallybook.server.identity import identity_of
 from tallybook.server.reply import answered
 from tallybook.server.route import Param, Route
+from tallybook.server.scope import may_see
 from tallybook.store.base import CallStore
 from tallybook.store.feedback import Feedback
 
@@ -71,11 +71,11 @@ async def list_calls(request: Request, context: Context) -> Response:
 async def get_call(request: Request, context: Context) -> Response:
     """`GET /api/v1/calls/{call_id}`: by its id, or by a unique beginning of it."""
     Given(request)
-    call_id, project = request.path_params["call_id"], identity_of(request).project
+    call_id = request.path_params["call_id"]
 
     def work(store: CallStore) -> OneCall:
         call = store.call(call_id)
-        if call is None or project not in (None, call.project):
+        if call is None or not may_see(request, call.project):
             raise NotFound(f"no call {call_id[:100]!r}", hint="GET /api/v1/calls lists them")
         return OneCall(plain_call(call), store.body(call.call_id), store.feedback(call))
 

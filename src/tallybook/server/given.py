@@ -23,6 +23,7 @@ from tallybook.server.context import Context
 from tallybook.server.error import HttpError
 from tallybook.server.identity import identity_of
 from tallybook.server.route import Param
+from tallybook.server.scope import confined
 
 _ALIASES = {
     "tz": "timezone", "zone": "timezone", "time_zone": "timezone", "user_id": "user", "agent_name": "agent",
@@ -144,12 +145,11 @@ class Given:
         code = (self.one("currency") or settings.currency).strip().upper()
         asked = {name: self.many(name) for name in filters.OPTIONS}
         found = filters.build(asked, self.many("metadata"))
+        said = [condition(text) for text in self.many("filter")]
         exact = [_among(field, self.many(name)) for name, field in _EXACT.items() if self.many(name)]
-        project = identity_of(request).project
-        own = (Filter("project", "eq", project),) if project is not None else ()
         return Scope(
             span=self._span(context.now_us(), zone, days),
-            filters=(*found, *exact, *conditions([condition(text) for text in self.many("filter")]), *own),
+            filters=confined(identity_of(request), (*found, *exact, *conditions(said))),
             rates=self._rates(code, settings.rates_file),
         )
 

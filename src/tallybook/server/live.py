@@ -31,6 +31,7 @@ from tallybook.server.error import HttpError
 from tallybook.server.given import condition
 from tallybook.server.identity import Identity, identity_of
 from tallybook.server.route import Param, Route
+from tallybook.server.scope import confined
 from tallybook.store.check import checked_filters
 
 LISTENERS = 5_000
@@ -62,9 +63,7 @@ def wanted_of(params: Iterable[tuple[str, str]], identity: Identity) -> Wanted:
         if values:
             filters.append(Filter(field, "in", values))
     filters += conditions([condition(text) for text in given.get("filter", ())])
-    if identity.project is not None:
-        filters.append(Filter("project", "eq", identity.project))
-    return Wanted(checked_filters(filters), kinds, frozenset(given.get("id", ())))
+    return Wanted(checked_filters(confined(identity, filters)), kinds, frozenset(given.get("id", ())))
 
 
 def last_id(request: Request) -> int | None:

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tallybook.model.question import DIMENSIONS, MEASURES, Filter
+from tallybook.model.question import DIMENSIONS, MEASURES
 from tallybook.query import slice as slices
 from tallybook.query import span
 from tallybook.query.plain import report
@@ -19,6 +19,7 @@ from tallybook.server.given import BY, COMPARE, PERIODS, SCOPE, Given
 from tallybook.server.identity import identity_of
 from tallybook.server.reply import answered
 from tallybook.server.route import Param, Route
+from tallybook.server.scope import confined
 
 _OWN = (
     Param("measures", f"By commas: {', '.join(MEASURES)}.", many=True, example="calls,cost_nanousd"),
@@ -49,9 +50,9 @@ async def get_query(request: Request, context: Context) -> Response:
 async def post_query(request: Request, context: Context) -> Response:
     """A question as JSON."""
     asked: Asked = body.decoded(await body.read(request), Asked)
-    project = identity_of(request).project
-    own = (Filter("project", "eq", project),) if project is not None else ()
-    return await _answer(request, context, asked, _span(asked, context), own, asked.compare is not None)
+    return await _answer(
+        request, context, asked, _span(asked, context), confined(identity_of(request)), asked.compare is not None
+    )
 
 
 async def _answer(

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from tallybook.model.question import Filter
 from tallybook.server.error import HttpError
-from tallybook.server.identity import identity_of
+from tallybook.server.identity import Identity, identity_of
 
 
 def project_of(request: Request) -> str | None:
@@ -20,10 +20,10 @@ def project_of(request: Request) -> str | None:
     return identity_of(request).project
 
 
-def confined(request: Request, filters: Sequence[Filter] = ()) -> tuple[Filter, ...]:
-    """The asker's filters and, first, the one that its key forces. They are joined by "and", so none can widen it."""
-    own = project_of(request)
-    return tuple(filters) if own is None else (Filter("project", "eq", own), *filters)
+def confined(identity: Identity, filters: Sequence[Filter] = ()) -> tuple[Filter, ...]:
+    """The asker's filters and, last, the one that its key forces. They are joined by "and", so none can widen it."""
+    own = identity.project
+    return tuple(filters) if own is None else (*filters, Filter("project", "eq", own))
 
 
 def may_see(request: Request, project: str | None) -> bool:

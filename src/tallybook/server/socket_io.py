@@ -19,9 +19,9 @@ from starlette.types import ASGIApp
 from tallybook.live.event import Wanted
 from tallybook.model.errors import TallybookError
 from tallybook.model.limits import FIELD_CHARS
-from tallybook.model.question import Filter
 from tallybook.server.identity import Identity, check_host, check_role, identify
 from tallybook.server.live import LISTENERS
+from tallybook.server.scope import confined
 
 if TYPE_CHECKING:
     from tallybook.server.context import Context
@@ -101,9 +101,8 @@ class Clients:
         identity = self._identities.get(sid)
         if identity is None:
             return
-        filters = () if identity.project is None else (Filter("project", "eq", identity.project),)
         feed = await self._context.live.feed()
-        listener = feed.listen(Wanted(filters, frozenset(), subjects))
+        listener = feed.listen(Wanted(confined(identity), frozenset(), subjects))
         before = self._tasks.get(sid)
         self._tasks[sid] = asyncio.create_task(self._pump(sid, listener))
         if before is not None:

@@ -35,6 +35,8 @@ class _Line(Feedback, frozen=True, kw_only=True):
     id: str | None = None
     timestamp: str | None = None
     langfuse_observation_id: str | None = None
+    project: str | None = None
+    """Of the key that told it, which speaks of no other project's calls; `None`: of all."""
 
 
 _decode = msgspec.json.Decoder(_Line).decode
@@ -58,6 +60,8 @@ def of_call(segments: Iterable[Path], call: Call) -> list[Feedback]:
                 continue
             told = _read(line)
             if told is None or names.isdisjoint((told.call_id, told.langfuse_observation_id)):
+                continue
+            if told.project not in (None, call.project):
                 continue
             key = told.id or f"{told.name} {told.timestamp}"
             if key not in found or (told.timestamp or "") >= (found[key].timestamp or ""):
