@@ -16,6 +16,6 @@ test('an answer becomes a series a group, the dearest by name', () => {
     { by: { model: 'a' }, points: [{ time: '2026-11-25', cost_nanousd: 5 }, { time: '2026-11-26', cost_nanousd: null }] },
     { by: { model: null }, points: [{ time: '2026-11-25', cost_nanousd: 9 }] },
   ] });
-  assert.deepEqual(points.map(({ series, y }) => [series, y]), [['not told', 9], ['not told', 0], ['a', 5], ['a', 0]]);
+  assert.deepEqual(points.map(({ series, y }) => [series, y]), [['not told', 9], ['not told', 0], ['a', 5], ['a', null]]);
   assert.deepEqual(coursePoints({ series: [{ by: {}, points: [{ time: '2026-11-25', cost_nanousd: 5 }] }] }).map(({ series }) => series), ['cost']);
 });

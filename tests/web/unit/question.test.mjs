@@ -30,3 +30,10 @@ test('groups find themselves in the period before by their name', () => {
   const answer = { rows: [{ model: 'a' }, { model: 'b' }], previous: [{ model: 'b', calls: 3 }] };
   assert.deepEqual(paired(answer, 'model').map((pair) => pair.before?.calls), [undefined, 3]);
 });
+
+test('a step in which a group has calls and none with a price is unknown, one without calls is 0', () => {
+  const row = (time, model, cost_nanousd) => ({ time, model, cost_nanousd });
+  const rows = [row('2026-11-22', 'a', null), row('2026-11-22', 'b', 2), row('2026-11-23', 'b', null), row('2026-11-23', 'c', 4), row('2026-11-23', 'd', null)];
+  const told = Object.fromEntries(stackedPoints(rows, 'model', 'cost_nanousd', 2).map(({ x, y, series }) => [`${series} ${x.getUTCDate()}`, y]));
+  assert.deepEqual(told, { 'c 22': 0, 'c 23': 4, 'b 22': 2, 'b 23': null, 'all others 22': null, 'all others 23': null });
+});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { csv, orderOf, sorted } from '../../../src/tallybook/web/lib/table.js';
+import { csv, orderOf, sorted, usd } from '../../../src/tallybook/web/lib/table.js';
 
 const ROWS = [{ name: 'b', cost: 2 }, { name: 'a', cost: null }, { name: 'c', cost: 10 }];
 const NAME = { key: 'name', label: 'Name', isText: true };
@@ -25,4 +25,11 @@ test('an order of the address that no column has is the usual one', () => {
 test('CSV keeps cells apart and starts no formula', () => {
   const rows = [{ name: 'a,"b"', cost: 1.5 }, { name: '=1+1', cost: null }, { name: '-x', cost: -2 }];
   assert.equal(csv(rows, [NAME, COST]), 'name,cost\r\n"a,""b""",1.5\r\n\'=1+1,\r\n\'-x,-2\r\n');
+});
+
+test('money is handed out in USD, to the nano, and unknown is an empty cell', () => {
+  const cost = { key: 'cost_nanousd', label: 'Cost' };
+  const rows = [1_234_567_890_123, 5, 2_000_000_000, 0, -1_500_000_000, null, 0.25].map((cost_nanousd) => ({ cost_nanousd }));
+  assert.equal(csv(rows, [cost]), 'cost_usd\r\n1234.567890123\r\n0.000000005\r\n2\r\n0\r\n-1.5\r\n\r\n0.00000000025\r\n');
+  assert.equal(usd(100_000_000_000), '100');
 });

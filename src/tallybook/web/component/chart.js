@@ -5,7 +5,8 @@
  */
 import { LitElement, css, html, nothing } from '../vendor/lit-3.3.3.js';
 import { stepsWithin } from '../lib/range.js';
-import { csv, save } from '../lib/table.js';
+import { lineRows, timeText, timesOf } from '../lib/series.js';
+import './csv.js';
 
 /** @typedef {{x: Date, y: number | null, series: string}} Point */
 
@@ -19,6 +20,7 @@ const DASHES = ['none', '6 3', '2 3', '8 3 2 3', '1 4', '10 4', '4 2 1 2'];
 class Chart extends LitElement {
   static properties = {
     label: { type: String },
+    column: { type: String },
     points: { attribute: false },
     previous: { attribute: false },
     form: { type: String },
@@ -54,6 +56,8 @@ class Chart extends LitElement {
   constructor() {
     super();
     this.label = '';
+    /** What is told, with its unit last, as the file has it: `cost_nanousd`, `calls`. */
+    this.column = 'value';
     /** @type {Point[]} */
     this.points = [];
     /** @type {Point[]} the period before, moved onto this one */
@@ -94,7 +98,7 @@ class Chart extends LitElement {
       <figcaption>
         <h2>${this.label}</h2>
         <button aria-pressed=${this._isTable} @click=${() => { this._isTable = !this._isTable; }}>Table</button>
-        <button @click=${() => this.#save()}>CSV</button>
+        <tb-csv label=${this.label} .rows=${() => lineRows(this.points, this.previous, this.column)} .columns=${['time', 'series', this.column].map((key) => ({ key, label: key }))}></tb-csv>
       </figcaption>
       ${this._isTable ? this.#table() : this.#drawing()}
     </figure>`;
@@ -129,16 +133,10 @@ class Chart extends LitElement {
   }
 
   #table() {
-    const names = this.series;
-    const rows = new Map();
-    for (const point of this.points) {
-      const at = point.x.toISOString();
-      if (!rows.has(at)) rows.set(at, new Map());
-      rows.get(at).set(point.series, point.y);
-    }
+    const { names, rows, isByDay } = timesOf(this.points, this.previous);
     return html`<div class="scroll" tabindex="0" role="region" aria-label=${`${this.label}, table`}><table>
       <thead><tr><th scope="col">Time</th>${names.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
-      <tbody>${[...rows].map(([at, row]) => html`<tr><th scope="row">${readable(at)}</th>${names.map((name) => html`<td>${this.format(row.get(name) ?? null)}</td>`)}</tr>`)}</tbody>
+      <tbody>${rows.map(([at, row]) => html`<tr><th scope="row">${timeText(new Date(at), isByDay)}</th>${names.map((name) => html`<td>${this.format(row.get(name) ?? null)}</td>`)}</tr>`)}</tbody>
     </table></div>`;
   }
 
@@ -176,7 +174,7 @@ class Chart extends LitElement {
     }
     marks.push(Plot.ruleX(this.points, Plot.pointerX({ x: 'x', stroke: 'var(--tb-line-strong)' })));
     marks.push(Plot.tip(this.points, Plot.pointerX({
-      ...main, title: (/** @type {Point} */ point) => `${readable(point.x.toISOString())}\n${point.series}: ${this.format(point.y)}`,
+      ...main, title: (/** @type {Point} */ point) => `${timeText(point.x)}\n${point.series}: ${this.format(point.y)}`,
       fill: 'var(--tb-raised)', stroke: 'var(--tb-line-strong)', fontSize: 12,
     })));
     return Plot.plot({
@@ -219,22 +217,11 @@ class Chart extends LitElement {
   #offset(event) {
     return event.clientX - /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect().left;
   }
-
-  #save() {
-    const rows = this.points.map((point) => ({ time: point.x.toISOString(), series: point.series, value: point.y }));
-    const columns = ['time', 'series', 'value'].map((key) => ({ key, label: key }));
-    save(`${this.label.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}.csv`, csv(rows, columns), 'text/csv');
-  }
 }
 
 /** @param {number} number @returns {string} */
 function colour(number) {
   return number < 0 ? 'var(--tb-previous)' : number < 7 ? `var(--tb-series-${number + 1})` : 'var(--tb-series-rest)';
-}
-
-/** @param {string} iso */
-function readable(iso) {
-  return iso.slice(0, 16).replace('T', ' ').replace(/ 00:00$/, '');
 }
 
 customElements.define('tb-chart', Chart);

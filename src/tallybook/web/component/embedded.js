@@ -38,7 +38,7 @@ export async function dress(root) {
 /** Cost over time. @param {HTMLElement} place @param {Told} data @param {HTMLElement} host */
 function chart(place, data, host) {
   const { currency, symbol, rate } = told(data);
-  render(html`<tb-chart .label=${`Cost by ${data.interval}`} .points=${coursePoints(data)} .form=${host.getAttribute('form') ?? 'bar'} .height=${Number(host.getAttribute('height')) || 200}
+  render(html`<tb-chart column="cost_nanousd" .label=${`Cost by ${data.interval}`} .points=${coursePoints(data)} .form=${host.getAttribute('form') ?? 'bar'} .height=${Number(host.getAttribute('height')) || 200}
     .format=${(/** @type {number | null} */ value) => money(value, { symbol, rate })} title=${currency}></tb-chart>`, place);
 }
 

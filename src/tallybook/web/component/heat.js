@@ -3,7 +3,9 @@
  */
 import { LitElement, css, html } from '../vendor/lit-3.3.3.js';
 import { money } from '../lib/format.js';
+import './csv.js';
 
+const COLUMNS = ['day', 'hour', 'cost_nanousd'].map((key) => ({ key, label: key }));
 const DAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
 
 class Heat extends LitElement {
@@ -13,7 +15,8 @@ class Heat extends LitElement {
     :host { display: block; }
     .scroll { overflow-x: auto; position: relative; }
     table { border-collapse: separate; border-spacing: 2px; width: 100%; min-width: 34rem; table-layout: fixed; }
-    caption { text-align: left; font-weight: 600; padding-bottom: var(--tb-2); }
+    .head { display: flex; align-items: center; gap: var(--tb-2); margin-bottom: var(--tb-2); }
+    h2 { font-size: var(--tb-size); font-weight: 600; margin: 0 auto 0 0; }
     th { font-weight: 400; font-size: var(--tb-size-small); color: var(--tb-text-soft); padding: 0; }
     th:first-child { width: 2.75rem; }
     th[scope='row'] { width: 2.75rem; text-align: left; }
@@ -30,27 +33,37 @@ class Heat extends LitElement {
 
   updated() {
     const costs = this.#costs();
-    const most = Math.max(1, ...costs.values());
+    const most = Math.max(1, ...[...costs.values()].map((cost) => cost ?? 0));
     this.renderRoot.querySelectorAll('td').forEach((cell) => {
       const share = (costs.get(/** @type {string} */ (cell.dataset.at)) ?? 0) / most;
       cell.style.setProperty('--share', share === 0 ? '0%' : `${8 + 92 * Math.sqrt(share)}%`);
     });
   }
 
-  /** @returns {Map<string, number>} */
+  /** @returns {Map<string, number | null>} `null` where there were calls, and none of them with a known price */
   #costs() {
-    return new Map(this.rows.map((row) => [`${row.day_of_week}-${row.hour_of_day}`, row.cost_nanousd ?? 0]));
+    return new Map(this.rows.map((row) => [`${row.day_of_week}-${row.hour_of_day}`, row.cost_nanousd ?? null]));
+  }
+
+  /** All hours of the week, those without calls too. */
+  #lines() {
+    const costs = this.#costs();
+    return DAYS.flatMap((day, number) => Array.from({ length: 24 }, (_, hour) => {
+      const at = `${number}-${hour}`;
+      return { day, hour, cost_nanousd: costs.has(at) ? costs.get(at) : 0 };
+    }));
   }
 
   render() {
     const costs = this.#costs();
     const hours = Array.from({ length: 24 }, (_, hour) => hour);
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${this.label}><table>
-      <caption>${this.label} <small>(${this.zone})</small></caption>
+    return html`<div class="head"><h2 id="name">${this.label} <small>(${this.zone})</small></h2><tb-csv label=${this.label} .rows=${() => this.#lines()} .columns=${COLUMNS}></tb-csv></div>
+      <div class="scroll" tabindex="0" role="region" aria-label=${this.label}><table aria-labelledby="name">
       <thead><tr><th scope="col"><span>Day</span></th>${hours.map((hour) => html`<th scope="col">${hour % 3 ? html`<span>${hour}</span>` : hour}</th>`)}</tr></thead>
       <tbody>${DAYS.map((day, number) => html`<tr><th scope="row">${day}</th>${hours.map((hour) => {
-        const cost = costs.get(`${number}-${hour}`) ?? 0;
-        return html`<td data-at=${`${number}-${hour}`} title=${`${day} ${hour}:00, ${money(cost)}`}><span>${money(cost)}</span></td>`;
+        const at = `${number}-${hour}`;
+        const told = costs.get(at) === null ? 'no price known' : money(costs.get(at) ?? 0);
+        return html`<td data-at=${at} title=${`${day} ${hour}:00, ${told}`}><span>${told}</span></td>`;
       })}</tr>`)}</tbody>
     </table></div>`;
   }

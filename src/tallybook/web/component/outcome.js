@@ -3,6 +3,9 @@
  */
 import { LitElement, css, html } from '../vendor/lit-3.3.3.js';
 import { count, exact, percent } from '../lib/format.js';
+import './csv.js';
+
+const COLUMNS = ['tool', 'uses', 'failures', 'success_rate'].map((key) => ({ key, label: key }));
 
 class Outcome extends LitElement {
   static properties = { label: { type: String }, rows: { attribute: false }, chosen: { type: String } };
@@ -10,7 +13,8 @@ class Outcome extends LitElement {
   static styles = css`
     :host { display: block; }
     table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; table-layout: fixed; }
-    caption { text-align: left; font-weight: 600; padding-bottom: var(--tb-2); }
+    .head { display: flex; align-items: center; gap: var(--tb-2); margin-bottom: var(--tb-2); }
+    h2 { font-size: var(--tb-size); font-weight: 600; margin: 0 auto 0 0; }
     th, td { padding: 0.3rem 0.5rem; text-align: right; font-weight: 400; white-space: nowrap; }
     thead th { color: var(--tb-text-soft); font-size: var(--tb-size-small); border-bottom: 1px solid var(--tb-line); }
     th:first-child { text-align: left; padding-left: 0; width: 50%; }
@@ -43,7 +47,8 @@ class Outcome extends LitElement {
   }
 
   render() {
-    return html`<table><caption>${this.label}</caption>
+    return html`<div class="head"><h2 id="name">${this.label}</h2><tb-csv label=${this.label} .rows=${this.rows} .columns=${COLUMNS}></tb-csv></div>
+      <table aria-labelledby="name">
       <thead><tr><th scope="col">Tool</th><th scope="col">Uses</th><th scope="col">Failed</th><th scope="col" class="third">Success</th></tr></thead>
       <tbody>${this.rows.map((row) => html`<tr>
         <th scope="row"><button aria-pressed=${row.tool === this.chosen} title=${row.tool} @click=${() => this.#choose(row.tool)}>${row.tool}</button><div class="bar"><i></i><b></b></div></th>

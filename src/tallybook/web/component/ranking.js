@@ -6,6 +6,7 @@ import { address } from './shell.js';
 import { change, count, exact, money, percent } from '../lib/format.js';
 import { nameOf } from '../lib/question.js';
 import { parse, printAll } from '../lib/filter.js';
+import './csv.js';
 
 class Ranking extends LitElement {
   static properties = { label: { type: String }, by: { type: String }, pairs: { attribute: false }, isCut: { type: Boolean } };
@@ -13,10 +14,11 @@ class Ranking extends LitElement {
   static styles = css`
     :host { display: block; }
     table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; table-layout: fixed; }
-    caption { text-align: left; font-weight: 600; padding-bottom: var(--tb-2); }
-    th, td { padding: 0.3rem 0.5rem; text-align: right; font-weight: 400; white-space: nowrap; }
+    .head { display: flex; align-items: center; gap: var(--tb-2); margin-bottom: var(--tb-2); }
+    h2 { font-size: var(--tb-size); font-weight: 600; margin: 0 auto 0 0; }
+    th, td { padding: 0.3rem 0.25rem; text-align: right; font-weight: 400; white-space: nowrap; }
     thead th { color: var(--tb-text-soft); font-size: var(--tb-size-small); border-bottom: 1px solid var(--tb-line); }
-    th:first-child { text-align: left; padding-left: 0; width: 44%; }
+    th:first-child { text-align: left; padding-left: 0; width: 36%; }
     td:last-child, th:last-child { padding-right: 0; }
     button { font: inherit; color: var(--tb-text); background: none; border: 0; padding: 0; cursor: pointer; text-align: left; max-width: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; display: block; min-height: 1.5rem; }
     button:hover { color: var(--tb-accent); text-decoration: underline; }
@@ -48,9 +50,10 @@ class Ranking extends LitElement {
 
   render() {
     const total = this.pairs.reduce((sum, { row }) => sum + (row.cost_nanousd ?? 0), 0);
-    if (!this.pairs.length) return html`<table><caption>${this.label}</caption></table><p class="soft">No calls in this time.</p>`;
-    return html`<table>
-      <caption>${this.label}</caption>
+    if (!this.pairs.length) return html`<div class="head"><h2>${this.label}</h2></div><p class="soft">No calls in this time.</p>`;
+    return html`<div class="head"><h2 id="name">${this.label}</h2>
+      <tb-csv label=${this.label} .rows=${this.pairs.map(({ row }) => row)} .columns=${[this.by, 'calls', 'cost_nanousd', 'unpriced_calls'].map((key) => ({ key, label: key }))}></tb-csv></div>
+      <table aria-labelledby="name">
       <thead><tr><th scope="col">${this.by.replace('_id', '').replaceAll('_', ' ')}</th><th scope="col">Cost</th><th scope="col" class="third">Share</th><th scope="col">Calls</th></tr></thead>
       <tbody>${this.pairs.map(({ row, before }) => html`<tr>
         <th scope="row"><button title=${nameOf(row[this.by])} @click=${() => this.#toggle(row[this.by])}>${nameOf(row[this.by])}</button><div class="bar"><i></i></div></th>

@@ -200,8 +200,8 @@ class Run extends Page {
     const { size, share } = growth(tree.nodes, (iso) => localDate(iso, this.#zone));
     if (!size.length) return html`<tb-condition state="empty" heading="No tokens were told"><p>How the context grows is read off the input of each call.</p></tb-condition>`;
     return html`${this.#cut(tree)}<div class="grid">
-      <div class="panel wide"><tb-chart label="Input of each call" .format=${count} .points=${size}></tb-chart></div>
-      <div class="panel wide"><tb-chart label="Share of the input that came from the cache" .format=${percent} .points=${share}></tb-chart></div>
+      <div class="panel wide"><tb-chart label="Input of each call" column="input_tokens" .format=${count} .points=${size}></tb-chart></div>
+      <div class="panel wide"><tb-chart label="Share of the input that came from the cache" column="cache_share" .format=${percent} .points=${share}></tb-chart></div>
     </div>`;
   }
 

@@ -4,13 +4,15 @@
 import { LitElement, css, html, svg } from '../vendor/lit-3.3.3.js';
 import { count, exact, percent } from '../lib/format.js';
 import { arc, slices } from '../lib/share.js';
+import './csv.js';
 
 class Share extends LitElement {
   static properties = { label: { type: String }, noun: { type: String }, unit: { type: String }, parts: { attribute: false } };
 
   static styles = css`
     :host { display: block; }
-    h2 { font-size: var(--tb-size); font-weight: 600; margin: 0 0 var(--tb-2); }
+    .head { display: flex; align-items: center; gap: var(--tb-2); margin-bottom: var(--tb-2); }
+    h2 { font-size: var(--tb-size); font-weight: 600; margin: 0 auto 0 0; }
     .two { display: flex; flex-wrap: wrap; gap: var(--tb-4); align-items: center; }
     .ring { flex: 0 1 13rem; min-width: 9rem; }
     .ring svg { display: block; width: 100%; height: auto; }
@@ -36,7 +38,7 @@ class Share extends LitElement {
     const total = found.reduce((sum, slice) => sum + slice.value, 0);
     const [first] = found;
     const told = first ? `${found.length} parts, the largest ${first.name} with ${percent(first.share)}. The table holds the figures.` : 'No figures.';
-    return html`<h2 id="name">${this.label}</h2><div class="two">
+    return html`<div class="head"><h2 id="name">${this.label}</h2><tb-csv label=${this.label} .rows=${this.parts} .columns=${this.#columns(total)}></tb-csv></div><div class="two">
       <div class="ring" role="img" aria-label=${`${this.label}. ${told}`}><svg viewBox="-1 -1 2 2" aria-hidden="true">
         ${found.map((slice, number) => svg`<path d=${arc(slice, 0.98, 0.6)} fill=${colour(slice, number)}><title>${`${slice.name}: ${percent(slice.share)}`}</title></path>`)}
         <text y="0.04">${count(total)}</text><text class="soft" y="0.25">${this.unit}</text></svg></div>
@@ -44,6 +46,14 @@ class Share extends LitElement {
         <tbody>${found.map((slice, number) => html`<tr><th scope="row"><svg viewBox="0 0 8 8" aria-hidden="true"><rect width="8" height="8" rx="1.5" fill=${colour(slice, number)}></rect></svg>${slice.name}</th>
           <td title=${exact(slice.value)}>${count(slice.value)}</td><td>${percent(slice.share)}</td></tr>`)}</tbody></table>
     </div>`;
+  }
+
+  /** What the file has, in which every part has its name. @param {number} total @returns {import('../lib/table.js').Column[]} */
+  #columns(total) {
+    return [
+      { key: 'name', label: this.noun }, { key: this.unit.toLowerCase(), label: this.unit, value: (part) => part.value },
+      { key: 'share', label: 'Share', value: (part) => (total ? part.value / total : null) },
+    ];
   }
 }
 

@@ -4,7 +4,8 @@
 import { LitElement, css, html, nothing } from '../vendor/lit-3.3.3.js';
 import { address } from './shell.js';
 import { ownZone } from '../lib/range.js';
-import { csv, orderOf, save, sorted, valueOf } from '../lib/table.js';
+import './csv.js';
+import { orderOf, sorted, valueOf } from '../lib/table.js';
 
 class Table extends LitElement {
   static properties = { label: { type: String }, columns: { attribute: false }, rows: { attribute: false }, order: { type: String }, link: { attribute: false } };
@@ -20,12 +21,11 @@ class Table extends LitElement {
     .text { text-align: left; max-width: 18rem; overflow: hidden; text-overflow: ellipsis; }
     thead th { color: var(--tb-text-soft); font-size: var(--tb-size-small); vertical-align: bottom; }
     button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; min-height: 1.75rem; }
-    .head button { font-size: var(--tb-size-small); color: var(--tb-text-soft); border: 1px solid var(--tb-line); border-radius: 4px; padding: 0.15rem 0.5rem; }
     th[aria-sort] button { color: var(--tb-text); font-weight: 600; }
     a { color: var(--tb-accent); }
     .hidden { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
     :focus-visible { outline: 2px solid var(--tb-focus); outline-offset: 2px; }
-    @media print { .head button { display: none; } .scroll { overflow: visible; } thead { display: table-header-group; } tr { break-inside: avoid; } }
+    @media print { .scroll { overflow: visible; } thead { display: table-header-group; } tr { break-inside: avoid; } }
     @media (max-width: 75rem) { .rank-3 { display: none; } }
     @media (max-width: 52rem) { .rank-2 { display: none; } }
     @media (max-width: 34rem) { .rank-1 { display: none; } }
@@ -48,7 +48,7 @@ class Table extends LitElement {
     const column = this.columns.find((one) => one.key === key);
     const rows = column ? sorted(this.rows, column, isDescending) : this.rows;
     return html`
-      <div class="head"><h2>${this.label}</h2><button @click=${() => save(`${this.label.toLowerCase().replaceAll(' ', '-')}.csv`, csv(rows, this.columns), 'text/csv')}>CSV</button></div>
+      <div class="head"><h2>${this.label}</h2><tb-csv label=${this.label} .rows=${rows} .columns=${this.columns}></tb-csv></div>
       <div class="scroll" tabindex="0" role="region" aria-label=${this.label}><table>
         <thead><tr>${this.columns.map((one) => html`<th scope="col" class=${kind(one)} aria-sort=${one.key === key ? (isDescending ? 'descending' : 'ascending') : nothing}>
           <button @click=${() => this.#sort(one, key, isDescending)}>${one.label}${one.key === key ? (isDescending ? ' ↓' : ' ↑') : nothing}</button></th>`)}</tr></thead>

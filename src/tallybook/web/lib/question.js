@@ -89,10 +89,15 @@ export function stackedPoints(rows, by, column, most = 6) {
   const times = [...new Set(rows.map((row) => row.time))].sort();
   const names = sums.size > most ? [...largest, 'all others'] : largest;
   for (const name of names) for (const time of times) points.set(`${name}\n${time}`, { x: bucketDate(time), y: 0, series: name });
+  /** Points of which some row tells a figure: a step with none is 0, one of which nothing is known is not. */
+  const known = new Set();
   for (const row of rows) {
     const name = largest.includes(nameOf(row[by])) ? nameOf(row[by]) : 'all others';
     const point = points.get(`${name}\n${row.time}`);
-    if (point) point.y = (point.y ?? 0) + (row[column] ?? 0);
+    const value = row[column] ?? null;
+    if (!point || (value === null && known.has(point))) continue;
+    point.y = value === null ? null : known.has(point) ? (point.y ?? 0) + value : value;
+    if (value !== null) known.add(point);
   }
   return [...points.values()];
 }

@@ -38,14 +38,30 @@ export function orderOf(text, columns, usual) {
   return { key: told.replace(/^-/, ''), isDescending: told.startsWith('-') };
 }
 
-/** @param {Record<string, any>[]} rows @param {Column[]} columns @returns {string} CSV by RFC 4180; no cell begins a formula */
+/**
+ * An amount as a spreadsheet adds it up: USD in decimal digits, exact to the nano.
+ * @param {number | null | undefined} nanousd @returns {string} empty where it is unknown
+ */
+export function usd(nanousd) {
+  if (nanousd === null || nanousd === undefined || Number.isNaN(nanousd)) return '';
+  if (!Number.isSafeInteger(nanousd)) return (nanousd / 1e9).toFixed(12).replace(/\.?0+$/, '');
+  const digits = String(Math.abs(nanousd)).padStart(10, '0');
+  return `${nanousd < 0 ? '-' : ''}${digits.slice(0, -9)}.${digits.slice(-9)}`.replace(/\.?0+$/, '');
+}
+
+/**
+ * Columns whose keys end in `_nanousd` are given out as `_usd`.
+ * @param {Record<string, any>[]} rows @param {Column[]} columns @returns {string} CSV by RFC 4180; no cell begins a formula
+ */
 export function csv(rows, columns) {
   const cell = (/** @type {any} */ value) => {
     let text = value === null || value === undefined ? '' : String(value);
     if (typeof value === 'string' && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  const lines = [columns.map((column) => cell(column.key)), ...rows.map((row) => columns.map((column) => cell(valueOf(column, row))))];
+  const isMoney = columns.map((column) => column.key.endsWith('_nanousd'));
+  const heads = columns.map((column) => cell(column.key.replace(/_nanousd$/, '_usd')));
+  const lines = [heads, ...rows.map((row) => columns.map((column, place) => (isMoney[place] ? usd(valueOf(column, row)) : cell(valueOf(column, row)))))];
   return `${lines.map((line) => line.join(',')).join('\r\n')}\r\n`;
 }
 
