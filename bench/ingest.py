@@ -2,7 +2,7 @@
 
     ./dev bench ingest usage [--seconds 5]     single usage logs with keep-alive, then batches of 100
     ./dev bench ingest otlp                    OpenTelemetry: batches of 512 LLM spans of 6 kB as protobuf
-    ./dev bench ingest otlp --peers            and Phoenix beside it, where it installs
+    ./dev bench ingest otlp --peers            and Phoenix and MLflow beside it, where they install
 
 The server runs as `tallybook serve` in a process of its own on one core, the client on another where there is one.
 "Durable" is the acknowledgement (fsync before it); "visible" is asked of the command line's store right afterwards.
@@ -22,12 +22,9 @@ from statistics import median, quantiles
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import phoenix
+import rival
 from process import Server
 from spans import Batch
-
-PEER_BATCHES = 16
-"""8,192 spans: enough to wait for."""
 
 LOG = {
     "operation": "chat", "model": "gpt-4o", "provider": "openai", "input_tokens": 1200, "output_tokens": 300,
@@ -196,8 +193,9 @@ def main() -> None:
             parser.error(f"there is no part {part!r}; there are {', '.join(PARTS)}")
         PARTS[part](given.seconds)
         if part == "otlp" and given.peers:
-            batch = Batch(seed=2)
-            phoenix.measure([batch.next() for _ in range(PEER_BATCHES)], batch.size)
+            for name in rival.RIVALS:
+                batch = Batch(seed=2)
+                rival.measure(name, batch.next, batch.size)
 
 
 if __name__ == "__main__":

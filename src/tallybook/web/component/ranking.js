@@ -12,7 +12,7 @@ class Ranking extends LitElement {
   static properties = { label: { type: String }, by: { type: String }, pairs: { attribute: false }, isCut: { type: Boolean } };
 
   static styles = css`
-    :host { display: block; }
+    :host { display: block; container-type: inline-size; }
     table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; table-layout: fixed; }
     .head { display: flex; align-items: center; gap: var(--tb-2); margin-bottom: var(--tb-2); }
     h2 { font-size: var(--tb-size); font-weight: 600; margin: 0 auto 0 0; }
@@ -26,7 +26,7 @@ class Ranking extends LitElement {
     .bar i { display: block; height: 100%; background: var(--tb-accent); }
     .soft { color: var(--tb-text-soft); font-size: var(--tb-size-small); }
     :focus-visible { outline: 2px solid var(--tb-focus); outline-offset: 2px; }
-    @media (max-width: 30rem) { .third { display: none; } }
+    @container (max-width: 21rem) { .third { display: none; } th:first-child { width: 48%; } }
   `;
 
   constructor() {
