@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from tallybook.cli import ranked
-from tallybook.cli.view import View, examples
+from tallybook.cli.option import examples
+from tallybook.cli.view import View
 
 
 @click.command(

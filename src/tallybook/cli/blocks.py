@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from tallybook.cli import figure, heading, rows
+from tallybook.cli.option import examples
 from tallybook.cli.table import Column, Row, clean
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View, examples, report
+from tallybook.cli.view import View, report
 from tallybook.query.blocks import HOURS, Block, Blocks
 from tallybook.query.blocks import blocks as ask
 from tallybook.query.plain import plain

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 import click
 
 from tallybook.cli import figure, heading
+from tallybook.cli.option import examples
 from tallybook.cli.table import Column, Row, clean, remark, wrap
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View, examples, report
+from tallybook.cli.view import View, report
 from tallybook.model.call import Call
 from tallybook.model.question import Filter
 from tallybook.query.filters import told

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import click
 
 from tallybook.cli import figure, heading, rows, section
+from tallybook.cli.option import examples
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View, by_option, compare_option, dimensions, examples, report
+from tallybook.cli.view import View, by_option, compare_option, dimensions, report
 from tallybook.query.costs import TOP, Costs
 from tallybook.query.costs import costs as ask
 

@@ -10,8 +10,8 @@ import click
 from tallybook.cli import figure
 from tallybook.cli.export import Progress
 from tallybook.cli.host import Host
+from tallybook.cli.option import examples
 from tallybook.cli.table import clean
-from tallybook.cli.view import examples
 from tallybook.model.codec import time_of
 
 FOLDER = "tallybook-demo"

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from tallybook.cli import figure
+from tallybook.cli.option import examples
 from tallybook.cli.table import clean, wrap
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View, examples, report
+from tallybook.cli.view import View, report
 from tallybook.model.errors import StorageError
 from tallybook.query.doctor import Examined, examine
 from tallybook.query.finding import Finding

@@ -13,11 +13,11 @@ import msgspec
 
 from tallybook.cli import figure
 from tallybook.cli.host import Host
+from tallybook.cli.option import examples, folder_option
 from tallybook.cli.show_call import reason
 from tallybook.cli.table import Column, Row, clean, wrap
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import examples, folder_option
 from tallybook.model.call import Call, Cost
 from tallybook.model.usage import Usage
 from tallybook.prices.book import PriceBook

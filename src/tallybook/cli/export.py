@@ -13,7 +13,8 @@ import click
 from tallybook.cli import figure
 from tallybook.cli.bar import bar
 from tallybook.cli.host import Host
-from tallybook.cli.view import View, examples, report
+from tallybook.cli.option import examples
+from tallybook.cli.view import View, report
 from tallybook.export import csv, json, otlp, parquet
 from tallybook.export.file import whole
 from tallybook.model.call import Call

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from math import floor, log10
+from typing import TYPE_CHECKING
 
 from tallybook.cli.terminal import Page
 from tallybook.query.span import local
-from tallybook.query.totals import Totals
+
+if TYPE_CHECKING:
+    from tallybook.query.totals import Totals
 
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CNY": "CN¥", "INR": "₹", "KRW": "₩", "BRL": "R$"}
 WHOLE = ("JPY", "KRW")

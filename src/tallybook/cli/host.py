@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from tallybook import config
 from tallybook.cli.terminal import Page, local_zone, page_of
 from tallybook.config import Settings
-from tallybook.store.base import CallStore
+
+if TYPE_CHECKING:
+    from tallybook.store.base import CallStore
 
 
 class Host(NamedTuple):

@@ -13,11 +13,11 @@ import msgspec
 
 from tallybook.cli import figure
 from tallybook.cli.host import Host
+from tallybook.cli.option import examples, folder_option
 from tallybook.cli.progress import Progress
 from tallybook.cli.table import Column, Row, clean
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import examples, folder_option
 from tallybook.config import Settings
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from tallybook.cli.host import Host
+from tallybook.cli.option import examples, folder_option
 from tallybook.cli.table import Column, Row, clean, listing
-from tallybook.cli.view import examples, folder_option
 from tallybook.store.access import ROLES
 from tallybook.store.base import StateStore
 

@@ -12,10 +12,11 @@ import msgspec
 
 from tallybook.cli import ranked
 from tallybook.cli.figure import short
+from tallybook.cli.option import Command, examples, folder_option
 from tallybook.cli.table import Column, Row, clean, remark, wrap
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import Command, View, examples, folder_option, format_options
+from tallybook.cli.view import View, format_options
 from tallybook.model.errors import InputError
 from tallybook.prices import registry
 from tallybook.prices.registry import ModelInfo

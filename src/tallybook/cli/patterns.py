@@ -8,10 +8,11 @@ import click
 
 from tallybook.cli import figure, heading
 from tallybook.cli.bar import bar, cell
+from tallybook.cli.option import examples
 from tallybook.cli.section import BAR
 from tallybook.cli.table import Column, Row, listing
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View, by_option, dimensions, examples, report, single
+from tallybook.cli.view import View, by_option, dimensions, report, single
 from tallybook.query.patterns import DAYS as WEEKDAYS
 from tallybook.query.patterns import TOP, Patterns
 from tallybook.query.patterns import patterns as ask

@@ -8,10 +8,11 @@ import click
 
 from tallybook.cli import figure, heading, rows
 from tallybook.cli.bar import bar
+from tallybook.cli.option import examples
 from tallybook.cli.section import BAR
 from tallybook.cli.table import Column, Row, listing
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View, by_option, compare_option, dimensions, examples, report
+from tallybook.cli.view import View, by_option, compare_option, dimensions, report
 from tallybook.query.latency import TOP, Latency, latency, tokens_per_second
 from tallybook.query.totals import Group
 

@@ -13,10 +13,10 @@ import msgspec
 
 from tallybook.cli import figure
 from tallybook.cli.host import Host
+from tallybook.cli.option import examples, folder_option
 from tallybook.cli.show_call import reason
 from tallybook.cli.table import clean, wrap
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import examples, folder_option
 from tallybook.model.call import Cost
 from tallybook.prices.book import PriceBook
 from tallybook.query import price_case as asking

@@ -9,8 +9,8 @@ import click
 
 from tallybook.cli import figure
 from tallybook.cli.host import Host
+from tallybook.cli.option import examples, folder_option
 from tallybook.cli.table import clean
-from tallybook.cli.view import examples, folder_option
 from tallybook.config import Settings
 from tallybook.model.limits import BIN_DAYS
 from tallybook.store.base import Removed

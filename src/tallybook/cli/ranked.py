@@ -8,10 +8,11 @@ import click
 
 from tallybook.cli import figure, heading, rows
 from tallybook.cli.bar import bar
+from tallybook.cli.option import Command
 from tallybook.cli.table import Column, Row, remark
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import Command, View, by_option, compare_option, dimensions, report
+from tallybook.cli.view import View, by_option, compare_option, dimensions, report
 from tallybook.query.ranking import SORTS, Ranking, ranking
 from tallybook.query.totals import Group
 

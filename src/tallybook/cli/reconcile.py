@@ -10,10 +10,11 @@ import click
 import msgspec
 
 from tallybook.cli import figure
+from tallybook.cli.option import examples
 from tallybook.cli.table import Column, Row, clean, wrap
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View, examples, report
+from tallybook.cli.view import View, report
 from tallybook.model.errors import InputError
 from tallybook.model.money import nanousd, usd
 from tallybook.model.question import DIMENSIONS

@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from tallybook.cli import figure
+from tallybook.cli.option import examples
 from tallybook.cli.table import Column, Row, clean, remark
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View, examples, report
+from tallybook.cli.view import View, report
 from tallybook.ingest import reprice as past
 from tallybook.ingest.reprice import Change, Repricing
 from tallybook.model.codec import unix_us_of

@@ -9,10 +9,11 @@ import click
 import msgspec
 
 from tallybook.cli import figure, heading, rows
+from tallybook.cli.option import examples
 from tallybook.cli.table import Column, Row, clean, remark, wrap
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View, examples, report
+from tallybook.cli.view import View, report
 from tallybook.model.call import Run
 from tallybook.model.errors import StorageError
 from tallybook.model.run import RunStatus, SourceType

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import click
 
 from tallybook.cli.calls import ID_CHARS
+from tallybook.cli.option import examples
 from tallybook.cli.table import clean, remark
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View, examples, report
+from tallybook.cli.view import View, report
 from tallybook.query.search import found
 from tallybook.query.span import local
 from tallybook.store.sought import Searched

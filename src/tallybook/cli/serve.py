@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tallybook.cli.host import Host
-from tallybook.cli.view import examples, folder_option
+from tallybook.cli.option import examples, folder_option
 
 
 @click.command(

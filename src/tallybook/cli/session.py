@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import click
 
 from tallybook.cli import figure, heading, rows
+from tallybook.cli.option import examples
 from tallybook.cli.periods import FIGURES, figures
 from tallybook.cli.table import Column, Row, clean, remark
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View, examples, report
+from tallybook.cli.view import View, report
 from tallybook.query.sessions import LIMIT, Sessions, sessions
 
 DAYS = 30

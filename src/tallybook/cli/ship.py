@@ -9,9 +9,9 @@ import click
 
 from tallybook.cli import figure
 from tallybook.cli.host import Host
+from tallybook.cli.option import examples, folder_option
 from tallybook.cli.progress import Progress
 from tallybook.cli.table import clean
-from tallybook.cli.view import examples, folder_option
 from tallybook.model.errors import SettingError, TallybookError
 
 WATCH_S = 0.5

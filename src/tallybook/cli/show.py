@@ -7,7 +7,8 @@ from typing import Any
 import click
 from msgspec import structs
 
-from tallybook.cli.view import View, examples, report
+from tallybook.cli.option import examples
+from tallybook.cli.view import View, report
 from tallybook.model.errors import NotFound
 from tallybook.query.plain import call as plain_call
 from tallybook.query.plain import plain

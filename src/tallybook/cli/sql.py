@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 from tallybook.cli import figure
+from tallybook.cli.option import examples
 from tallybook.cli.table import Column, Row, clean
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View, examples, report
+from tallybook.cli.view import View, report
 from tallybook.model.question import Answer
 from tallybook.store.cell import cell
 

@@ -13,9 +13,9 @@ import msgspec
 
 from tallybook.cli import figure
 from tallybook.cli.host import Host
+from tallybook.cli.option import examples, folder_option
 from tallybook.cli.table import clean
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import examples, folder_option
 from tallybook.config import Settings
 from tallybook.model.errors import TallybookError
 

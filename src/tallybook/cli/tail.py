@@ -9,9 +9,10 @@ import click
 
 from tallybook.cli import figure
 from tallybook.cli.calls import cost
+from tallybook.cli.option import examples
 from tallybook.cli.table import clean, cut, pad, width_of
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View, examples, report
+from tallybook.cli.view import View, report
 from tallybook.config import Settings
 from tallybook.model.call import Call, Cost
 from tallybook.query.follow import Follower

@@ -8,10 +8,11 @@ import click
 
 from tallybook.cli import figure, heading, rows
 from tallybook.cli.bar import bar
+from tallybook.cli.option import examples
 from tallybook.cli.table import Column, Row
 from tallybook.cli.table import lines as table_lines
 from tallybook.cli.terminal import Page
-from tallybook.cli.view import View, by_option, examples, report
+from tallybook.cli.view import View, by_option, report
 from tallybook.model.errors import InputError
 from tallybook.model.question import TOOL_DIMENSIONS
 from tallybook.query.filters import ALIASES

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
 from tallybook.cli.host import Host
+from tallybook.cli.option import Command, folder_option
 from tallybook.cli.terminal import Page
 from tallybook.config import Settings
 from tallybook.model.errors import InputError
@@ -25,7 +25,6 @@ from tallybook.store.base import CallStore
 
 Lines = Callable[[Page], Iterable[str]]
 Rows = Callable[[], Iterable[Mapping[str, Any]]]
-Command = Callable[..., Any]
 
 _FILTER_HELP = {
     "project": "Only this project. Every filter may be repeated (any of them); !x: not x, ~x: contains x, -: has none.",
@@ -135,14 +134,6 @@ def _utf16(char: str) -> Iterator[int]:
     raw = char.encode("utf-16-be")
     for at in range(0, len(raw), 2):
         yield int.from_bytes(raw[at : at + 2], "big")
-
-
-def folder_option(function: Command) -> Command:
-    """`--dir`."""
-    return click.option(
-        "--dir", "folder", type=click.Path(path_type=Path), metavar="FOLDER",
-        help="The ledger's folder. Default: TALLYBOOK_DIR, a .llm-telemetry/ here or above, the user's data folder.",
-    )(function)  # fmt: skip
 
 
 def zone_options(function: Command) -> Command:
@@ -263,8 +254,3 @@ def single(found: Sequence[str]) -> str:
     if len(found) != 1:
         raise InputError("this report takes one --by", field="--by")
     return found[0]
-
-
-def examples(*commands: str) -> str:
-    """The epilogue of a help text: command lines, each on its own line."""
-    return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)
