@@ -1,7 +1,7 @@
 """OTLP requests for the benchmarks: batches of LLM spans of some 6 kB, each sent with ids of its own.
 
 Written by hand as protobuf, so that the load costs the client next to nothing: a batch is encoded once, and before each
-sending the bytes of its trace and response ids are overwritten.
+sending the bytes of its trace, span and response ids are overwritten.
 """
 
 from __future__ import annotations
@@ -81,16 +81,19 @@ class Batch:
         inner = _field(1, scope) + b"".join(_field(2, span) for span in spans)
         self._body = bytearray(_field(1, _field(1, resource) + _field(2, inner)))
         self._traces = _places(self._body, b"TRACE-ID")
+        self._spans = [place + 18 for place in self._traces]  # Behind the trace id and the field's head.
         self._responses = [place + 9 for place in _places(self._body, b"chatcmpl-")]
         self._sent = 0
         self.size = size
 
     def next(self) -> bytes:
-        """The request's body, with trace and response ids that were not used before."""
+        """The request's body, with trace, span and response ids that were not used before."""
         self._sent += 1
         fresh = self._sent.to_bytes(8, "big")
         for place in self._traces:
             self._body[place : place + 8] = fresh
+        for place in self._spans:
+            self._body[place : place + 4] = fresh[4:]
         digits = b"%012d" % self._sent
         for place in self._responses:
             self._body[place : place + 12] = digits

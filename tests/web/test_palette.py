@@ -98,3 +98,46 @@ def test_a_slash_is_the_filter_until_single_letters_are_turned_off(tab: Tab) -> 
     tab.page.keyboard.press("Escape")
     tab.page.keyboard.press("/")
     assert tab.page.evaluate(FOCUS) != "Filter"
+
+
+LEFT = """() => {
+    let one = document.activeElement;
+    while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement;
+    return !one?.closest('dialog');
+}"""
+PLACES = ("/", "/calls", "/tools", "/runs", "/runs/{run}", "/models", "/users", "/projects", "/settings")
+WITHOUT_FILTER = ("/runs/{run}", "/settings")
+"""What shows one thing or no calls has nothing to filter."""
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_key_of_the_list_does_on_every_page_what_the_list_says(
+    served: Running, open_tab: Open, place: str
+) -> None:
+    run = served.get("/api/v1/runs?sort=calls&order=desc&limit=1").json()["runs"][0]["run_id"]
+    tab = open_tab(f"http://127.0.0.1:{served.port}{place.format(run=run)}")
+    page = tab.page
+    page.wait_for_selector("tb-shell h1, tb-shell h2")
+    loaded(page)
+    for key, dialog in (("Control+k", "tb-palette"), ("Meta+k", "tb-palette"), ("?", "tb-keys")):
+        page.keyboard.press(key)
+        page.wait_for_selector(f"{dialog} dialog[open]")
+        page.keyboard.press("Escape")
+        page.wait_for_selector(f"{dialog} dialog[open]", state="hidden")
+        page.wait_for_function(LEFT)  # The browser lets go of a field that vanished with the next frame.
+    page.keyboard.press("/")
+    is_filter = page.evaluate(FOCUS) in ("Filter", "Search runs")
+    assert is_filter is (place not in WITHOUT_FILTER), page.evaluate(FOCUS)
+    if is_filter:
+        page.keyboard.press("Escape")
+        page.evaluate("document.activeElement.blur()")
+    if place == "/calls":
+        page.keyboard.press("j")
+        page.wait_for_selector("tb-call-detail")
+        first = page.url
+        page.keyboard.press("j")
+        page.wait_for_function("(before) => location.href !== before", arg=first)
+        page.keyboard.press("k")
+        page.wait_for_url(first)
+        page.keyboard.press("Escape")
+        page.wait_for_selector("tb-call-detail", state="detached")
