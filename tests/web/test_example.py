@@ -62,12 +62,20 @@ def test_the_page_in_plain_html_shows_its_figures_and_an_estimate_while_it_write
     wait_figure(page, "tb-message-usage", "1,280 tokens")
 
 
+@pytest.fixture(scope="session", params=[19, 18], ids=["React 19", "React 18"])
+def version(request: pytest.FixtureRequest) -> int:
+    """The present React, and the one before."""
+    return int(request.param)
+
+
 @pytest.fixture(scope="session")
-def react(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def react(tmp_path_factory: pytest.TempPathFactory, version: int) -> dict[str, str]:
     """The modules that the example's import map names, made of the real React."""
     bundler = PACKAGES / ".bin" / "esbuild"
-    if not bundler.exists():
-        pytest.skip("React is not installed: npm install --prefix tests/exporters/js")
+    place = PACKAGES if version == 19 else PACKAGES / f"react-{version}" / "node_modules"
+    if not bundler.exists() or not (place / "react").exists():
+        pytest.skip(f"React {version} is not installed: npm install --prefix tests/exporters/js")
+    assert json.loads((place / "react" / "package.json").read_text())["version"].startswith(f"{version}.")
     made = tmp_path_factory.mktemp("react")
     names = "useState, useRef, useEffect, useCallback, createElement"
     (made / "react.js").write_text(
@@ -78,7 +86,7 @@ def react(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         [str(bundler), str(made / "react.js"), str(made / "react-dom-client.js"), "--bundle", "--splitting",
          "--format=esm", f"--outdir={made / 'out'}", "--out-extension:.js=.mjs",
          "--define:process.env.NODE_ENV='development'", "--log-level=error"],
-        check=True, timeout=120, env={"NODE_PATH": str(PACKAGES), "PATH": "/usr/bin:/bin"},
+        check=True, timeout=120, env={"NODE_PATH": str(place), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
     return {f"/{path.name}": path.read_text() for path in (made / "out").glob("*.mjs")}
 
@@ -125,7 +133,10 @@ def test_the_larger_elements_take_reacts_attributes_and_events(
     site: Site,
     open_tab: Any,
     react: dict[str, str],
+    version: int,
 ) -> None:
+    """React 18 knows no events of elements: there a reference listens."""
+    heard = "'ontb-run': chosen" if version > 18 else "ref: (list) => list && (list.addEventListener('tb-run', chosen))"
     site.files.update(react)
     script = f"""
         import {{ createElement as h, useState }} from '/react.mjs';
@@ -134,7 +145,7 @@ def test_the_larger_elements_take_reacts_attributes_and_events(
         function App() {{
           const [run, setRun] = useState(null);
           const chosen = (event) => setRun(event.detail.run_id);
-          return h('div', null, h('tb-runs-list', {{ user: 'ada', 'ontb-run': chosen }}),
+          return h('div', null, h('tb-runs-list', {{ user: 'ada', {heard} }}),
             run && h('tb-run-tree', {{ chat: run }}), h('tb-cost-chart', {{ user: 'ada', days: 3 }}));
         }}
         createRoot(document.querySelector('#root')).render(h(App));

@@ -318,3 +318,47 @@ def test_a_link_is_made_copied_and_revoked(small: Running, open_tab: Open) -> No
     tab.page.get_by_role("button", name="Revoke the link Ann").click()
     tab.page.get_by_text("revoked", exact=True).wait_for()
     assert small.get(path).status == 404
+
+
+@pytest.mark.parametrize("which", ["agent", "talk"])
+def test_the_figures_of_a_run_are_the_interfaces(talking: Running, open_tab: Open, which: str) -> None:
+    run_id = TALK if which == "talk" else agent(talking)
+    told = talking.get(f"/api/v1/runs/{run_id}/tree").json()
+    asked = talking.get(f"/api/v1/query?measures=calls,cost_nanousd,errors&filter=run_id:eq:{run_id}").json()["rows"][0]
+    assert (told["calls"], told["failed_calls"]) == (asked["calls"], asked["errors"])
+    assert told["cost_nanousd"] == asked["cost_nanousd"]
+    tab = open_tab(at(talking, f"/runs/{run_id}"))
+    loaded(tab.page, "tb-figure")
+    figures = {one.get_attribute("label"): one for one in tab.page.query_selector_all("tb-figure")}
+    exact = {label: one.get_attribute("exact") for label, one in figures.items()}
+    cost = exact["Cost"].split(" USD")[0].replace(",", "")
+    assert (None if cost == "unknown" else float(cost)) == pytest.approx(told["cost_usd"], abs=1e-9)
+    assert exact["Calls"] == f"{told['calls']:,}"
+    for label, number in (("Calls", told["failed_calls"]), ("Steps", told["errors"] - told["failed_calls"])):
+        if label in figures:
+            assert figures[label].get_attribute("note") == (f"{number} failed" if number else "")
+    assert ("Steps" in figures) is (told["steps"] > 0)
+    assert exact["Tokens"] == f"{told['input_tokens']:,} in, {told['output_tokens']:,} out"
+    calls = [node for node in told["nodes"] if node["kind"] == "call"]
+    read = sum(node["cache_read_tokens"] or 0 for node in calls)
+    assert exact["Input from cache"].startswith(f"{read:,} of ")
+    shown = tab.page.evaluate(
+        "async (ms) => (await import('/assets/lib/format.js')).duration(ms * 1000)", told["duration_ms"]
+    )
+    assert figures["From first to last"].get_attribute("value") == shown
+    if which == "talk":
+        assert exact["Messages"] == str(len(talking.get(f"/api/v1/runs/{run_id}/messages").json()["messages"]))
+
+
+def test_the_list_shows_what_the_interface_tells_of_each_run(talking: Running, open_tab: Open) -> None:
+    told = talking.get("/api/v1/runs?limit=20").json()["runs"]
+    tab = open_tab(at(talking, "/runs"), width=1920)
+    loaded(tab.page, ROW)
+    format_ = """async (runs) => { const { count, money } = await import('/assets/lib/format.js');
+      return runs.map((run) => [count(run.calls), money(run.cost_nanousd)]); }"""
+    expected = tab.page.evaluate(format_, [{"calls": r["calls"], "cost_nanousd": r["cost_nanousd"]} for r in told])
+    rows = [row.inner_text() for row in tab.page.locator(ROW).all()[: len(told)]]
+    for text, run, (calls, cost) in zip(rows, told, expected, strict=True):
+        cells = text.replace("\n", "\t").split("\t")
+        assert calls in cells, (run["run_id"], cells)
+        assert any(cell.removesuffix("+") == cost for cell in cells) or run["cost_nanousd"] is None, (cost, cells)

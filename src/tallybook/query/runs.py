@@ -75,6 +75,9 @@ class Tree(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     steps: int
     errors: int
+    """Calls and steps that failed."""
+    failed_calls: int
+    """Those of them that are calls."""
     input_tokens: int
     output_tokens: int
     cost_nanousd: int | None
@@ -125,6 +128,7 @@ def tree(store: CallStore, run_id: str, *, project: str | None = None) -> Tree:
         calls=len(calls),
         steps=len(steps),
         errors=sum(item.status == "error" for item in items),
+        failed_calls=sum(call.status == "error" for call in calls),
         input_tokens=sum(root.sum_input_tokens for root in roots),
         output_tokens=sum(root.sum_output_tokens for root in roots),
         cost_nanousd=sum(root.sum_cost_nanousd for root in roots) if priced or not calls else None,

@@ -72,6 +72,9 @@ class RunTree(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     steps: int
     errors: int
+    """Calls and steps that failed."""
+    failed_calls: int
+    """Those of them that are calls."""
     input_tokens: int
     output_tokens: int
     cost_usd: float | None
@@ -109,6 +112,7 @@ def shown_tree(found: Tree) -> RunTree:
     return RunTree(
         run_id=found.run_id, status=found.status, started_at=iso(found.started_at_us),
         duration_ms=found.duration_us / 1000, calls=found.calls, steps=found.steps, errors=found.errors,
+        failed_calls=found.failed_calls,
         input_tokens=found.input_tokens, output_tokens=found.output_tokens, cost_usd=_usd(found.cost_nanousd),
         cost_nanousd=found.cost_nanousd, priced_calls=found.priced_calls, unpriced_calls=found.unpriced_calls,
         nodes=nodes, is_cut=found.calls + found.steps > len(nodes),
@@ -117,7 +121,8 @@ def shown_tree(found: Tree) -> RunTree:
 
 def _nothing(run_id: str) -> RunTree:
     return RunTree(
-        run_id=run_id, status="ok", started_at=None, duration_ms=None, calls=0, steps=0, errors=0, input_tokens=0,
+        run_id=run_id, status="ok", started_at=None, duration_ms=None, calls=0, steps=0, errors=0, failed_calls=0,
+        input_tokens=0,
         output_tokens=0, cost_usd=None, cost_nanousd=None, priced_calls=0, unpriced_calls=0, nodes=[], is_cut=False,
     )  # fmt: skip
 

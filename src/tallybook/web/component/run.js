@@ -166,7 +166,8 @@ class Run extends Page {
     const { read, input } = cached(tree.nodes);
     return html`<div class="panel figures">
       <tb-figure label="Cost" value=${tree.calls && tree.cost_nanousd === null ? 'unpriced' : `${money(tree.cost_nanousd)}${tree.unpriced_calls && tree.priced_calls ? '+' : ''}`} exact=${`${exact(tree.cost_usd)} USD${tree.unpriced_calls ? `, ${exact(tree.unpriced_calls)} calls unpriced` : ''}`}></tb-figure>
-      <tb-figure label="Calls" value=${count(tree.calls)} exact=${exact(tree.calls)} note=${tree.errors ? `${count(tree.errors)} failed` : ''}></tb-figure>
+      <tb-figure label="Calls" value=${count(tree.calls)} exact=${exact(tree.calls)} note=${failed(tree.failed_calls)}></tb-figure>
+      ${tree.steps ? html`<tb-figure label="Steps" value=${count(tree.steps)} exact=${exact(tree.steps)} note=${failed(tree.errors - tree.failed_calls)}></tb-figure>` : nothing}
       <tb-figure label="Tokens" value=${count(tree.input_tokens + tree.output_tokens)} exact=${`${exact(tree.input_tokens)} in, ${exact(tree.output_tokens)} out`} note=${`${count(tree.input_tokens)} in, ${count(tree.output_tokens)} out`}></tb-figure>
       <tb-figure label="Input from cache" value=${percent(input ? read / input : null)} exact=${`${exact(read)} of ${exact(input)} tokens`}></tb-figure>
       <tb-figure label="From first to last" value=${ms(tree.duration_ms)} note=${tree.started_at ? moment(tree.started_at, this.#zone) : ''}></tb-figure>
@@ -256,6 +257,11 @@ async function everyTask(path, signal) {
     cursor = page.cursor;
   } while (cursor);
   return tasks;
+}
+
+/** @param {number} number of calls or steps @returns {string} empty where none failed */
+function failed(number) {
+  return number ? `${count(number)} failed` : '';
 }
 
 customElements.define('tb-run', Run);
