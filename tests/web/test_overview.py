@@ -151,3 +151,18 @@ def test_who_goes_back_before_a_page_has_come_stays_there(served: Running, open_
     assert tab.page.locator("tb-models-page").count() == 0
     assert tab.page.locator("tb-overview-page").count() == 1
     assert "budget=5" in tab.page.url and tab.page.title().startswith("Overview")
+
+
+def test_a_share_is_of_all_calls_and_not_of_the_groups_that_are_shown(served: Running, open_tab: Open) -> None:
+    question = "measures=cost_nanousd&days=30&timezone=Europe/Berlin"
+    whole = served.get(f"/api/v1/query?{question}").json()["rows"][0]["cost_nanousd"]
+    users = served.get(f"/api/v1/query?{question}&dimensions=user_id&order=-cost_nanousd&limit=100").json()["rows"]
+    assert sum(row["cost_nanousd"] or 0 for row in users[:8]) < whole  # There are more than are shown.
+    tab = open_tab(f"http://127.0.0.1:{served.port}/", width=1920)
+    loaded(tab.page, *READY)
+    shown = tab.page.locator("tb-ranking[by=user_id] tbody td.third").all_inner_texts()
+    told = tab.page.evaluate(
+        "async (shares) => { const { percent } = await import('/assets/lib/format.js'); return shares.map(percent); }",
+        [row["cost_nanousd"] / whole for row in users[: len(shown)]],
+    )
+    assert shown == told

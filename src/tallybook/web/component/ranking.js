@@ -9,7 +9,7 @@ import { parse, printAll } from '../lib/filter.js';
 import './csv.js';
 
 class Ranking extends LitElement {
-  static properties = { label: { type: String }, by: { type: String }, pairs: { attribute: false }, isCut: { type: Boolean } };
+  static properties = { label: { type: String }, by: { type: String }, pairs: { attribute: false }, whole: { attribute: false }, isCut: { type: Boolean } };
 
   static styles = css`
     :host { display: block; container-type: inline-size; }
@@ -34,6 +34,8 @@ class Ranking extends LitElement {
     this.label = this.by = '';
     /** @type {{row: Record<string, any>, before: Record<string, any> | null}[]} */
     this.pairs = [];
+    /** @type {number | null} nano-USD of all calls, those of groups that are not shown too */
+    this.whole = null;
     this.isCut = false;
   }
 
@@ -49,7 +51,7 @@ class Ranking extends LitElement {
   }
 
   render() {
-    const total = this.pairs.reduce((sum, { row }) => sum + (row.cost_nanousd ?? 0), 0);
+    const { whole } = this;
     if (!this.pairs.length) return html`<div class="head"><h2>${this.label}</h2></div><p class="soft">No calls in this time.</p>`;
     return html`<div class="head"><h2 id="name">${this.label}</h2>
       <tb-csv label=${this.label} .rows=${this.pairs.map(({ row }) => row)} .columns=${[this.by, 'calls', 'cost_nanousd', 'unpriced_calls'].map((key) => ({ key, label: key }))}></tb-csv></div>
@@ -59,7 +61,7 @@ class Ranking extends LitElement {
         <th scope="row"><button title=${nameOf(row[this.by])} @click=${() => this.#toggle(row[this.by])}>${nameOf(row[this.by])}</button><div class="bar"><i></i></div></th>
         <td title=${`${exact(row.cost_usd)} USD`}>${money(row.cost_nanousd)}${row.unpriced_calls ? html`<span class="soft" title=${`${exact(row.unpriced_calls)} calls unpriced`}>+</span>` : nothing}
           <div class="soft">${change(row.cost_nanousd, before?.cost_nanousd)}</div></td>
-        <td class="third">${row.cost_nanousd === null ? '–' : percent(total ? row.cost_nanousd / total : null)}</td>
+        <td class="third">${row.cost_nanousd === null ? '–' : percent(whole ? row.cost_nanousd / whole : null)}</td>
         <td title=${exact(row.calls)}>${count(row.calls)}</td></tr>`)}
       </tbody></table>
       ${this.isCut ? html`<p class="soft">The first ${this.pairs.length}.</p>` : nothing}`;

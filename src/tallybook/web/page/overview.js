@@ -97,7 +97,7 @@ class OverviewPage extends Page {
         <div class="panel">${this.shown(this.series, (value) => html`<tb-chart label="Calls and failures" column="calls" .format=${count} .points=${[...pointsOf(value.rows, 'calls', 'calls'), ...pointsOf(value.rows, 'errors', 'failed')]} .previous=${movedPoints(value.rows, value.previous, 'calls')}></tb-chart>`, 8)}</div>
         <div class="panel">${this.shown(this.series, (value) => html`<tb-chart label="Response time" column="duration_ms" .format=${(/** @type {number | null} */ ms) => duration(us(ms))} .points=${[...pointsOf(value.rows, 'duration_p50_ms', 'median'), ...pointsOf(value.rows, 'duration_p95_ms', 'P95'), ...pointsOf(value.rows, 'ttft_p50_ms', 'first token, median')]}></tb-chart>`, 8)}</div>
       </div>
-      <div class="grid">${GROUPS.map(([by, label], number) => html`<div class="panel">${this.shown(this.groups[number], (value) => html`<tb-ranking label=${label} by=${by} .pairs=${paired(value, by)} .isCut=${value.is_cut}></tb-ranking>`)}</div>`)}</div>
+      <div class="grid">${GROUPS.map(([by, label], number) => html`<div class="panel">${this.shown(this.groups[number], (value) => html`<tb-ranking label=${label} by=${by} .pairs=${paired(value, by)} .whole=${this.total.value?.rows[0]?.cost_nanousd ?? null} .isCut=${value.is_cut}></tb-ranking>`)}</div>`)}</div>
       <div class="panel">${this.shown(this.heat, (value) => html`<tb-heat label="Cost by hour of the week" zone=${address.get('zone') ?? ownZone()} .rows=${value.rows}></tb-heat>`, 7)}</div>
     `;
   }
