@@ -85,6 +85,20 @@ def test_the_time_before_stands_beside(full: Running) -> None:
     assert got["previous"] == day["rows"] and got["compared_with"]["since"] == day["span"]["since"]
 
 
+def test_every_group_that_is_told_has_its_figures_of_the_time_before(full: Running) -> None:
+    """A group that was far behind then and is first now would look new otherwise."""
+    day = "/api/v1/query?by=user_id&measures=calls,errors&order=-calls,user_id"
+    before = {row["user_id"]: row for row in told(full, f"{day}&since=2026-02-02&until=2026-02-02")["rows"]}
+    for limit in (1, 2, 3):
+        got = told(full, f"{day}&since=2026-02-03&until=2026-02-03&compare=previous&limit={limit}")
+        now = [row["user_id"] for row in got["rows"]]
+        assert len(now) == limit
+        then = {row["user_id"]: row for row in got["previous"]}
+        assert {name: then.get(name) for name in now} == {name: before.get(name) for name in now}
+        assert got["previous"][:limit] == list(before.values())[:limit]
+        assert len(then) <= 2 * limit
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

@@ -16,6 +16,8 @@ from tallybook.store.base import CallStore
 ROWS = 1_000
 ROWS_MAX = 10_000
 """Rows of one answer. Beyond: cut, which the answer tells."""
+COMPARED_ROWS = 1_000
+"""Groups of the time before among which those are looked for that are told now. One that was beyond looks new."""
 NAMES_MAX = 8
 """Dimensions of one question: each multiplies the groups."""
 FILTERS_MAX = 50
@@ -55,7 +57,10 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows, and what they cover. `previous` are the rows of the time before, where that was asked for."""
+    """The rows, and what they cover.
+
+    `previous` are the first rows of the time before, and those of the groups in `rows`, where that was asked for.
+    """
 
     span: Span
     filters: list[str]
@@ -108,6 +113,18 @@ def question(given: Asked, span: Span, own: Sequence[Filter] = ()) -> Question:
     )  # fmt: skip
 
 
+def _before(store: CallStore, then: Question, shown: Sequence[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
+    """Rows of the time before: its first `limit`, and beyond those the groups that are shown now."""
+    if not then.dimensions or then.grain is not None:
+        return store.ask(then).dicts()[:limit]
+    rows = store.ask(msgspec.structs.replace(then, limit=max(limit, COMPARED_ROWS))).dicts()
+    known = {tuple([row[name] for name in then.dimensions]) for row in shown}
+    return [
+        row for place, row in enumerate(rows)
+        if place < limit or tuple([row[name] for name in then.dimensions]) in known
+    ]  # fmt: skip
+
+
 def sliced(store: CallStore, asked: Question, span: Span, *, is_compared: bool = False) -> Slice:
     """The answer. Raises InputError that names an unknown word, with near ones."""
     answer = store.ask(asked)
@@ -117,7 +134,7 @@ def sliced(store: CallStore, asked: Question, span: Span, *, is_compared: bool =
     before = None
     if compared is not None:
         then = msgspec.structs.replace(asked, since_us=compared.since_us, until_us=compared.until_us)
-        before = store.ask(then).dicts()[:limit]
+        before = _before(store, then, rows[:limit], limit)
     coverage = None
     if asked.source == "calls":
         whole = msgspec.structs.replace(
