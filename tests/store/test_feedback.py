@@ -7,7 +7,7 @@ import json
 from msgspec import structs
 
 from tallybook.model.call import Call
-from tallybook.store.feedback import of_call
+from tallybook.store.feedback import of_call, of_run
 from tallybook.store.lake.light import LightStore
 from tallybook.store.lake.store import LakeStore
 
@@ -83,3 +83,21 @@ def test_a_score_that_a_key_of_one_project_told_is_not_of_anothers_call(tmp_path
                                            langfuse_observation_id="obs-1", project="web") + "\n")  # fmt: skip
     for project, seen in ((None, 0), ("atlas", 0), ("web", 1)):
         assert len(of_call([tmp_path / "a.jsonl"], structs.replace(CALL, project=project))) == seen
+
+
+def test_scores_of_a_run_as_a_whole_are_those_that_name_no_call_of_it(tmp_path):
+    told = [
+        line(id="1", name="solved", value=True, call_id="trace-1", run_id="trace-1"),
+        line(id="2", name="tone", value="warm", run_id="trace-1", langfuse_observation_id="obs-1"),
+        line(id="3", name="other", value=1, call_id="trace-2", run_id="trace-2", comment="trace-1"),
+        line(id="4", name="foreign", value=1, call_id="trace-1", run_id="trace-1", project="web"),
+    ]
+    day = tmp_path / "2026-02-02"
+    day.mkdir()
+    (day / "amendments.jsonl").write_text("\n".join(told) + "\n")
+    assert [one.name for one in of_run([day / "amendments.jsonl"], "trace-1", "web")] == ["foreign", "solved"]
+    for kind in (LakeStore, LightStore):
+        store = kind(tmp_path)
+        assert [(one.name, one.value) for one in store.run_feedback("trace-1", "atlas")] == [("solved", True)]
+        assert store.run_feedback("none", None) == []
+        store.close()

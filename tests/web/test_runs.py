@@ -362,3 +362,16 @@ def test_the_list_shows_what_the_interface_tells_of_each_run(talking: Running, o
         cells = text.replace("\n", "\t").split("\t")
         assert calls in cells, (run["run_id"], cells)
         assert any(cell.removesuffix("+") == cost for cell in cells) or run["cost_nanousd"] is None, (cost, cells)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_scores_of_the_whole_run_stand_under_its_figures(small: Running, open_tab: Open, scheme: str) -> None:
+    score = {"name": "solved", "value": "yes", "dataType": "CATEGORICAL", "comment": "at once", "traceId": TALK}
+    assert small.post("/api/public/scores", score).status == 200
+    assert [one["name"] for one in small.get(f"/api/v1/runs/{TALK}/tree").json()["feedback"]] == ["solved"]
+    tab = open_tab(at(small, f"/runs/{TALK}"), scheme=scheme)
+    loaded(tab.page, "tb-run table[aria-labelledby=scores] tr")
+    row = tab.page.locator("tb-run table[aria-labelledby=scores] tr").inner_text().split("\t")
+    assert [part.strip() for part in row] == ["solved", "yes", "at once"]
+    tab.shot(f"run-scores-{scheme}")
+    assert barriers(tab.page) == []

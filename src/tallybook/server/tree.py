@@ -24,6 +24,7 @@ from tallybook.server.reply import answered
 from tallybook.server.route import Route
 from tallybook.server.runs import told
 from tallybook.store.base import CallStore
+from tallybook.store.feedback import Feedback
 
 
 class ShownNode(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +84,8 @@ class RunTree(msgspec.Struct, frozen=True, kw_only=True):
     unpriced_calls: int
     nodes: list[ShownNode]
     is_cut: bool
+    feedback: list[Feedback] = []
+    """Scores of the run as a whole. Not told to tokens of pages."""
     """Whether there are more nodes than these. The sums are over all."""
 
 
@@ -90,18 +93,21 @@ async def get_tree(request: Request, context: Context) -> Response:
     """`GET /api/v1/runs/{run_id}/tree`."""
     told(request, ())
     run = await context.state(lambda state: permitted(state, request.path_params["run_id"], request, in_bin=True))
-    return await tree_answer(request, context, run)
+    return await tree_answer(request, context, run, has_feedback=True)
 
 
-async def tree_answer(request: Request, context: Context, run: Run) -> Response:
+async def tree_answer(request: Request, context: Context, run: Run, *, has_feedback: bool = False) -> Response:
     """The tree of a run that the asker may see."""
     project = identity_of(request).project
 
     def work(store: CallStore) -> RunTree:
         try:
-            return shown_tree(tree(store, run.run_id, project=project))
+            found = shown_tree(tree(store, run.run_id, project=project))
         except NotFound:
-            return _nothing(run.run_id)
+            found = _nothing(run.run_id)
+        if not has_feedback:
+            return found
+        return msgspec.structs.replace(found, feedback=store.run_feedback(run.run_id, run.project))
 
     return await answered(request, context, None, work)
 

@@ -143,6 +143,10 @@ class CallStore(Protocol):
         """What was said of a call afterwards, oldest first."""
         ...
 
+    def run_feedback(self, run_id: str, project: str | None) -> list[Feedback]:
+        """What was said afterwards of a run of that project as a whole, and of no single call of it, oldest first."""
+        ...
+
     def search(
         self,
         text: str,

@@ -1,11 +1,11 @@
-"""What was said of a call afterwards: scores by people and programs, as lines of kind `feedback` among the amendments.
+"""What was said of a call or a run afterwards: scores, as lines of kind `feedback` among the amendments.
 
 Such segments are small and stay as they are, so that they are read line by line and without a database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class _Line(Feedback, frozen=True, kw_only=True):
     kind: str | None = None
     call_id: str | None = None
     id: str | None = None
+    run_id: str | None = None
     timestamp: str | None = None
     langfuse_observation_id: str | None = None
     project: str | None = None
@@ -49,6 +50,26 @@ def of_call(segments: Iterable[Path], call: Call) -> list[Feedback]:
     """
     observation = call.metadata.get(OBSERVATION)
     names = {call.call_id, *([observation] if isinstance(observation, str) else [])}
+
+    def is_meant(told: _Line) -> bool:
+        return not names.isdisjoint((told.call_id, told.langfuse_observation_id))
+
+    return _latest(segments, names, is_meant, call.project)
+
+
+def of_run(segments: Iterable[Path], run_id: str, project: str | None) -> list[Feedback]:
+    """The scores of a run of that project as a whole, as `of_call` tells those of a call."""
+
+    def is_meant(told: _Line) -> bool:
+        return told.run_id == run_id and told.langfuse_observation_id is None
+
+    return _latest(segments, {run_id}, is_meant, project)
+
+
+def _latest(
+    segments: Iterable[Path], names: set[str], is_meant: Callable[[_Line], bool], project: str | None
+) -> list[Feedback]:
+    """Of each score among the lines that hold one of the names the last telling, oldest first."""
     needles = [name.encode() for name in names]
     found: dict[str, _Line] = {}
     for path in segments:
@@ -59,9 +80,7 @@ def of_call(segments: Iterable[Path], call: Call) -> list[Feedback]:
             if b'"feedback"' not in line or not any(needle in line for needle in needles):
                 continue
             told = _read(line)
-            if told is None or names.isdisjoint((told.call_id, told.langfuse_observation_id)):
-                continue
-            if told.project not in (None, call.project):
+            if told is None or told.project not in (None, project) or not is_meant(told):
                 continue
             key = told.id or f"{told.name} {told.timestamp}"
             if key not in found or (told.timestamp or "") >= (found[key].timestamp or ""):

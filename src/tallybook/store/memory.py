@@ -515,8 +515,12 @@ class MemoryStore:
         """See `CallStore.feedback`."""
         return list(self._feedback.get(call.call_id, ()))
 
+    def run_feedback(self, run_id: str, project: str | None) -> list[Feedback]:
+        """See `CallStore.run_feedback`."""
+        return list(self._feedback.get(run_id, ()))
+
     def keep_feedback(self, call_id: str, *told: Feedback) -> None:
-        """Store what was said of a call."""
+        """Store what was said of a call, or of a run by its id."""
         self._feedback.setdefault(call_id, []).extend(told)
 
     def search(

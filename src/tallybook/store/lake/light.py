@@ -286,6 +286,10 @@ class LightStore:
         except Refused:
             return self.lake.feedback(call)
 
+    def run_feedback(self, run_id: str, project: str | None) -> list[Feedback]:
+        """See `CallStore.run_feedback`."""
+        return self.lake.run_feedback(run_id, project)
+
     def sql(self, text: str, *, limit: int | None = None) -> Answer:
         """See `CallStore.sql`."""
         return self.lake.sql(text, limit=limit)

@@ -21,7 +21,7 @@ from tallybook.model.question import Answer, Filter, Question
 from tallybook.store import quality
 from tallybook.store.base import Appended, Drift, Warned
 from tallybook.store.check import checked_filters, checked_question, columns_of
-from tallybook.store.feedback import Feedback, of_call
+from tallybook.store.feedback import Feedback, of_call, of_run
 from tallybook.store.lake import bodies, drift, find, runs, sql
 from tallybook.store.lake.answer import answer
 from tallybook.store.lake.condense import condensed
@@ -199,6 +199,12 @@ class LakeStore:
         """See `CallStore.feedback`."""
         return self._reader.answer(
             lambda view: of_call([self._folder / path for path in view.hot.get("amendments", ())], call)
+        )
+
+    def run_feedback(self, run_id: str, project: str | None) -> list[Feedback]:
+        """See `CallStore.run_feedback`."""
+        return self._reader.answer(
+            lambda view: of_run([self._folder / path for path in view.hot.get("amendments", ())], run_id, project)
         )
 
     def search(

@@ -3,6 +3,7 @@
  */
 import { LitElement, css, html, nothing } from '../vendor/lit-3.3.3.js';
 import './condition.js';
+import { scores } from './scores.js';
 import { ask } from '../lib/api.js';
 import { buckets, costExact, costParts, costText, elsewhere, modelOf } from '../lib/call.js';
 import { duration, exact, moment, money, percent } from '../lib/format.js';
@@ -63,7 +64,7 @@ class CallDetail extends LitElement {
       </dl>
       <div class="copy">${Object.entries(elsewhere(call, location.origin)).map(([name, text]) => html`<button @click=${() => this.#copy(name, text)}>Copy ${name}</button>`)}
         <span role="status">${this._copied}</span></div>
-      ${this.#tokens(call)} ${this.#cost(call)} ${this.#tools(call)} ${this.#identity(call)} ${this.#scores(feedback ?? [])} ${this.#texts(call, body)} ${this.#raw(call)}
+      ${this.#tokens(call)} ${this.#cost(call)} ${this.#tools(call)} ${this.#identity(call)} ${scores(feedback ?? [], html`<h3 id="scores">Scores</h3>`)} ${this.#texts(call, body)} ${this.#raw(call)}
     `;
   }
 
@@ -96,13 +97,6 @@ class CallDetail extends LitElement {
     const { project, git_branch: branch, error: _, ...own } = call.metadata ?? {};
     const rows = { project, environment: call.environment, user: call.user_id, session: call.session_id, run: call.run_id, agent: call.agent_name, tags: (call.tags ?? []).join(', '), branch, source: call.source, 'response id': call.response_id, 'call id': call.call_id, flags: (call.flags ?? []).join(', '), ...own };
     return html`<h3>Belongs to</h3><dl>${Object.entries(rows).filter(([, value]) => value !== null && value !== undefined && value !== '').map(([name, value]) => html`<dt>${name}</dt><dd>${typeof value === 'object' ? JSON.stringify(value) : String(value)}</dd>`)}</dl>`;
-  }
-
-  /** What was said of it afterwards. @param {any[]} feedback */
-  #scores(feedback) {
-    if (!feedback.length) return nothing;
-    return html`<h3 id="scores">Scores</h3><table aria-labelledby="scores"><tbody>${feedback.map((one) => html`<tr><th scope="row">${one.name ?? 'score'}</th>
-      <td>${String(one.value ?? '–')}</td><td>${one.comment ?? ''}</td></tr>`)}</tbody></table>`;
   }
 
   /** @param {any} call @param {any} body */

@@ -10,6 +10,7 @@ import './conversation.js';
 import './figure.js';
 import './run-head.js';
 import './tree.js';
+import { scores } from './scores.js';
 import { ApiError, ask } from '../lib/api.js';
 import { ms } from '../lib/column.js';
 import { conversation } from '../lib/conversation.js';
@@ -39,6 +40,11 @@ class Run extends Page {
     dl.about dt { color: var(--tb-text-soft); }
     dl.about dd { margin: 0; overflow-wrap: anywhere; }
     pre { background: var(--tb-sunken); border-radius: 4px; padding: var(--tb-3); overflow: auto; font: var(--tb-size-small)/1.45 var(--tb-mono); max-height: 24rem; margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
+    .scores { margin-bottom: var(--tb-4); }
+    .scores h2 { font-size: var(--tb-size); margin: 0 0 var(--tb-2); }
+    .scores table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+    .scores th, .scores td { text-align: left; font-weight: 400; padding: 0.15rem var(--tb-5) 0.15rem 0; vertical-align: top; overflow-wrap: anywhere; }
+    .scores th { color: var(--tb-text-soft); }
     .note { color: var(--tb-text-soft); margin: 0 0 var(--tb-3); }
     @media (max-width: 75rem) { .two.open { grid-template-columns: minmax(0, 1fr); } aside { position: static; max-height: none; grid-row: 1; } }
   `];
@@ -145,7 +151,7 @@ class Run extends Page {
     const view = address.get('view') ?? usual;
     const open = address.get('call');
     return html`
-      ${this.shown(this.tree, (tree) => this.#figures(run, tree), 2)}
+      ${this.shown(this.tree, (tree) => html`${this.#figures(run, tree)}${tree.feedback?.length ? html`<section class="panel scores">${scores(tree.feedback, html`<h2 id="scores">Scores</h2>`)}</section>` : nothing}`, 2)}
       <nav aria-label="Parts of the run">${Object.entries(VIEWS).map(([name, label]) => html`<a href=${this.#href(name === usual ? null : name)} aria-current=${name === view ? 'page' : nothing}
         @click=${(/** @type {MouseEvent} */ event) => this.#show(event, name === usual ? null : name)}>${label}${name === 'conversation' && run.message_count ? ` (${count(run.message_count)})` : ''}</a>`)}</nav>
       <div class="two ${open ? 'open' : ''}">
