@@ -58,7 +58,8 @@ SHOWN = """async (rows) => {
     output: (row) => count(row.output_tokens), median: (row) => duration(us(row.duration_p50_ms)),
     cost: (row) => money(row.cost_nanousd) + (row.unpriced_calls && row.cost_nanousd !== null ? '+' : ''),
     each: (row) => money(row.priced_calls ? row.cost_nanousd / row.priced_calls : null),
-    cached: (row) => percent(row.input_tokens ? (row.cache_read_tokens ?? 0) / row.input_tokens : null),
+    cached: (row) => percent(
+      row.input_tokens && row.cache_read_tokens !== null ? row.cache_read_tokens / row.input_tokens : null),
     failed: (row) => percent(row.errors / row.calls), slow: (row) => duration(us(row.duration_p95_ms)),
     first: (row) => duration(us(row.ttft_p50_ms)), last: (row) => zone.format(new Date(row.last_at)),
     speed: (row) => (row.timed_output_ms && row.timed_output_tokens

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.server.conftest import Running
+from tests.server.test_usage_post import LOG
 from tests.web.conftest import Open
 from tests.web.look import barriers, loaded
 
@@ -166,3 +169,33 @@ def test_a_share_is_of_all_calls_and_not_of_the_groups_that_are_shown(served: Ru
         [row["cost_nanousd"] / whole for row in users[: len(shown)]],
     )
     assert shown == told
+
+
+def test_days_without_calls_are_there_and_the_time_before_stands_at_its_own_days(start: Any, open_tab: Open) -> None:
+    server = start()
+    now = datetime.now(ZoneInfo("Europe/Berlin")).replace(hour=0, minute=1)
+    counts = {0: 1, 2: 2, 7: 3, 9: 4, 12: 5}
+    for days, count in counts.items():
+        # The time before ends at the same hour as now.
+        at = (now - timedelta(days=days)).astimezone(UTC).isoformat()
+        assert server.post("/api/ai-usage", [{**LOG, "created_at": at}] * count).status == 201
+    tab = open_tab(f"http://127.0.0.1:{server.port}/?range=7d")
+    loaded(tab.page, "tb-chart svg.tb-plot")
+    told = """(chart) => Object.fromEntries(['points', 'previous'].map((name) =>
+      [name, chart[name].filter((one) => one.series !== 'failed')
+        .map((one) => [one.x.toISOString().slice(0, 10), one.y])]))"""
+    shown = tab.page.locator("tb-chart[label='Calls and failures']").evaluate(told)
+    days = [(now - timedelta(days=days)).date().isoformat() for days in range(6, -1, -1)]
+    assert shown["points"] == [[day, counts.get(back, 0)] for day, back in zip(days, range(6, -1, -1), strict=True)]
+    assert shown["previous"] == [
+        [day, counts.get(back + 7, 0)] for day, back in zip(days, range(6, -1, -1), strict=True)
+    ]
+    times = tab.page.locator("tb-chart[label='Response time']").evaluate(told)["points"]
+    assert [value is None for _, value in times[:7]] == [back not in counts for back in range(6, -1, -1)]
+    figures = {one.get_attribute("label"): one for one in tab.page.query_selector_all("tb-figure")}
+    assert figures["Input from cache"].get_attribute("value") == "\N{EN DASH}"  # No call told it.
+    assert "%" not in figures["Response time, P95"].evaluate("(one) => one.shadowRoot.textContent")  # It is the same.
+    tab.shot("overview-sparse")
+    other = open_tab(f"http://127.0.0.1:{server.port}/models?range=7d")
+    loaded(other.page, "tb-chart svg.tb-plot")
+    assert len(other.page.locator("tb-chart").first.evaluate(told)["points"]) == 7

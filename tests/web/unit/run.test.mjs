@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cached, endOf, growth, isNarrowed, linkOf, listParams, localDate, nameOf, runIdOf, runPath, shareState, withTags } from '../../../src/tallybook/web/lib/run.js';
+import { cached, endOf, growth, isNarrowed, linkOf, listParams, nameOf, runIdOf, runPath, shareState, withTags } from '../../../src/tallybook/web/lib/run.js';
+import { localDate } from '../../../src/tallybook/web/lib/range.js';
 
 test('the address says what is listed, and what it does not know is left out', () => {
   const asked = listParams(new URLSearchParams('text=tides&status=active&tag=a&tag=b&sort=cost&starred=&page=2'), 'c');

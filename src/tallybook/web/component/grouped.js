@@ -12,8 +12,10 @@ import { print } from '../lib/filter.js';
 import { Load } from '../lib/load.js';
 import { query, stackedPoints } from '../lib/question.js';
 import { spanOf } from '../lib/range.js';
+import { stepsOf } from '../lib/step.js';
 
 const MOST = 1_000;
+const MOST_SERIES = 6;
 
 export class GroupedPage extends Page {
   /**
@@ -33,14 +35,15 @@ export class GroupedPage extends Page {
 
   render() {
     const params = address.place.params;
+    const steps = (/** @type {import('../lib/question.js').Answer} */ { span }) => stepsOf(span, spanOf(params, new Date()).grain);
     return html`
       <tb-control heading=${this.heading}><tb-coverage .coverage=${this.groups.value?.coverage}></tb-coverage></tb-control>
       ${this.groups.value?.rows.length === 0
         ? html`<tb-condition state="empty" heading="No calls in this time"><p>Choose another time or fewer filters.</p></tb-condition>`
         : html`
           <div class="grid">
-            <div class="panel">${this.shown(this.series, (value) => html`<tb-chart label=${`Cost by ${this.noun}`} column="cost_nanousd" .format=${money} .points=${stackedPoints(value.rows, this.by, 'cost_nanousd')}></tb-chart>`, 8)}</div>
-            <div class="panel">${this.shown(this.series, (value) => html`<tb-chart label=${`Calls by ${this.noun}`} column="calls" .format=${count} .points=${stackedPoints(value.rows, this.by, 'calls')}></tb-chart>`, 8)}</div>
+            <div class="panel">${this.shown(this.series, (value) => html`<tb-chart label=${`Cost by ${this.noun}`} column="cost_nanousd" .format=${money} .points=${stackedPoints(value.rows, this.by, 'cost_nanousd', MOST_SERIES, steps(value))}></tb-chart>`, 8)}</div>
+            <div class="panel">${this.shown(this.series, (value) => html`<tb-chart label=${`Calls by ${this.noun}`} column="calls" .format=${count} .points=${stackedPoints(value.rows, this.by, 'calls', MOST_SERIES, steps(value))}></tb-chart>`, 8)}</div>
           </div>
           <div class="panel">${this.shown(this.groups, (value) => html`<tb-table label=${`All ${this.noun}s`} order="-cost_nanousd" .columns=${this.columns} .rows=${value.rows} .link=${(/** @type {Record<string, any>} */ row) => this.#link(row, params)}></tb-table>`, 10)}</div>
           ${this.more()}`}

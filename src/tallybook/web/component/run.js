@@ -17,8 +17,8 @@ import { conversation } from '../lib/conversation.js';
 import { count, exact, moment, money, percent } from '../lib/format.js';
 import { isSingleKey } from '../lib/keys.js';
 import { Load } from '../lib/load.js';
-import { ownZone } from '../lib/range.js';
-import { cached, growth, localDate, nameOf, runApi } from '../lib/run.js';
+import { localDate, ownZone } from '../lib/range.js';
+import { cached, growth, nameOf, runApi } from '../lib/run.js';
 
 const MOST = 200;
 const AGAIN_MS = 2_000;

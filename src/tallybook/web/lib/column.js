@@ -19,7 +19,7 @@ export const GROUP = Object.freeze({
   each: { key: 'cost_of_a_call', label: 'A call', rank: 3, value: (row) => priced(row) ? row.cost_nanousd / priced(row) : null, format: money, exact: (value) => (value === null ? 'unknown' : `${exact(value / 1e9)} USD a priced call`) },
   input: { key: 'input_tokens', label: 'Input', rank: 2, format: count, exact },
   output: { key: 'output_tokens', label: 'Output', rank: 2, format: count, exact },
-  cached: { key: 'share_cached', label: 'Cached', rank: 3, value: (row) => (row.input_tokens ? (row.cache_read_tokens ?? 0) / row.input_tokens : null), format: percent, exact: (_, row) => `${exact(row.cache_read_tokens)} of ${exact(row.input_tokens)} input tokens` },
+  cached: { key: 'share_cached', label: 'Cached', rank: 3, value: cachedShare, format: percent, exact: (_, row) => `${exact(row.cache_read_tokens)} of ${exact(row.input_tokens)} input tokens` },
   failed: { key: 'share_failed', label: 'Failed', rank: 1, value: (row) => (row.calls ? row.errors / row.calls : null), format: percent, exact: (_, row) => `${exact(row.errors)} of ${exact(row.calls)} calls` },
   median: { key: 'duration_p50_ms', label: 'Median', rank: 2, format: ms },
   slow: { key: 'duration_p95_ms', label: 'P95', rank: 1, format: ms },
@@ -28,6 +28,11 @@ export const GROUP = Object.freeze({
   users: { key: 'users', label: 'Users', rank: 2, format: count, exact },
   last: { key: 'last_at', label: 'Last used', rank: 3, isText: true, format: (value, _, zone) => (value ? moment(value, zone).slice(0, 16) : '–') },
 });
+
+/** @param {Record<string, any>} row @returns {number | null} of the input what came from the cache; `null` where no call told it */
+export function cachedShare(row) {
+  return row.input_tokens && row.cache_read_tokens !== null ? row.cache_read_tokens / row.input_tokens : null;
+}
 
 /** @param {Record<string, any>} row */
 function priced(row) {

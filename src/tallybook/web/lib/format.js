@@ -60,13 +60,14 @@ export function percent(share) {
 }
 
 /**
- * How a figure moved against the period before.
+ * How a figure moved against the period before; nothing where it did not.
  * @param {number | null | undefined} now @param {number | null | undefined} before
  * @returns {string} `+12%`, `−3.4%`, `×14`, `new`, empty where nothing can be said
  */
 export function change(now, before) {
   if (now === null || now === undefined || before === null || before === undefined) return '';
-  if (before === 0) return now === 0 ? '' : 'new';
+  if (now === before) return '';
+  if (before === 0) return 'new';
   if (before > 0 && now / before >= 10) return `×${count(now / before)}`;
   const share = (now - before) / before;
   const text = percent(Math.abs(share));

@@ -76,17 +76,17 @@ export function movedPoints(rows, previous, column) {
 
 /**
  * A series a group for the largest groups by what `column` adds up to, the others as one.
- * @param {Record<string, any>[]} rows with `time` and `by` @param {string} by @param {string} column @param {number} [most]
+ * @param {Record<string, any>[]} rows with `time` and `by` @param {string} by @param {string} column @param {number} [most] @param {string[] | null} [steps] all of the span
  * @returns {import('../component/chart.js').Point[]}
  */
-export function stackedPoints(rows, by, column, most = 6) {
+export function stackedPoints(rows, by, column, most = 6, steps = null) {
   /** @type {Map<string, number>} */
   const sums = new Map();
   for (const row of rows) sums.set(nameOf(row[by]), (sums.get(nameOf(row[by])) ?? 0) + (row[column] ?? 0));
   const largest = [...sums].sort((one, other) => other[1] - one[1]).slice(0, most).map(([name]) => name);
   /** @type {Map<string, import('../component/chart.js').Point>} */
   const points = new Map();
-  const times = [...new Set(rows.map((row) => row.time))].sort();
+  const times = [...new Set([...(steps ?? []), ...rows.map((row) => row.time)])].sort();
   const names = sums.size > most ? [...largest, 'all others'] : largest;
   for (const name of names) for (const time of times) points.set(`${name}\n${time}`, { x: bucketDate(time), y: 0, series: name });
   /** Points of which some row tells a figure: a step with none is 0, one of which nothing is known is not. */

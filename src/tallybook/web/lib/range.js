@@ -66,3 +66,10 @@ export function stepsWithin(starts, from, to, isBar) {
     .filter(({ time, end }) => { const at = isBar ? (time + end) / 2 : time; return at >= from.getTime() && at <= to.getTime(); });
   return met.length ? { from: new Date(met[0].time), to: new Date(met[met.length - 1].end) } : null;
 }
+
+/** @param {string} iso @param {string} zone @returns {Date} local time as if it were UTC: charts draw local time */
+export function localDate(iso, zone) {
+  const at = new Date(iso);
+  const parts = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  return new Date(Date.parse(`${parts.format(at).replace(' ', 'T')}Z`) + at.getUTCMilliseconds());
+}

@@ -110,13 +110,6 @@ export function cached(nodes) {
   return { read: told.reduce((sum, node) => sum + node.cache_read_tokens, 0), input: told.reduce((sum, node) => sum + node.input_tokens, 0) };
 }
 
-/** @param {string} iso @param {string} zone @returns {Date} local time as if it were UTC: charts draw local time */
-export function localDate(iso, zone) {
-  const at = new Date(iso);
-  const parts = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' });
-  return new Date(Date.parse(`${parts.format(at).replace(' ', 'T')}Z`) + at.getUTCMilliseconds());
-}
-
 /** @param {string} origin @param {string} path of a new link */
 export function linkOf(origin, path) {
   return new URL(path, origin).href;

@@ -9,13 +9,17 @@ import '../component/figure.js';
 import '../component/heat.js';
 import '../component/month.js';
 import '../component/ranking.js';
+import { cachedShare } from '../lib/column.js';
 import { count, duration, exact, money, percent } from '../lib/format.js';
 import { Load } from '../lib/load.js';
 import { monthScope, movedPoints, paired, pointsOf, query } from '../lib/question.js';
 import { ownZone, spanOf } from '../lib/range.js';
+import { filled, stepsOf } from '../lib/step.js';
 
 const TOTALS = ['calls', 'errors', 'cost_nanousd', 'input_tokens', 'output_tokens', 'total_tokens', 'cache_read_tokens', 'cache_write_tokens', 'reasoning_tokens', 'duration_p50_us', 'duration_p95_us', 'ttft_p50_us', 'ttft_p95_us', 'users', 'unpriced_calls'];
 const SERIES = ['calls', 'errors', 'cost_nanousd', 'input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens', 'reasoning_tokens', 'duration_p50_us', 'duration_p95_us', 'ttft_p50_us'];
+/** What a step without calls comes to: the times of no answer are unknown. */
+const NOTHING = Object.freeze(/** @type {Record<string, 0>} */ (Object.fromEntries(SERIES.filter((name) => !name.includes('_p')).map((name) => [name, 0]))));
 const GROUPS = [['model', 'By model'], ['project', 'By project'], ['user_id', 'By user'], ['operation', 'By operation'], ['agent_name', 'By agent'], ['provider', 'By provider']];
 const GROUP_MEASURES = ['cost_nanousd', 'calls', 'unpriced_calls'];
 const MOST = 8;
@@ -29,7 +33,7 @@ class OverviewPage extends Page {
     super();
     const params = () => address.place.params;
     this.total = new Load(this, (signal) => query(params(), { measures: TOTALS, isCompared: true }, signal));
-    this.series = new Load(this, (signal) => query(params(), { measures: SERIES, interval: spanOf(params(), new Date()).grain, isCompared: true, limit: 2_000 }, signal));
+    this.series = new Load(this, (signal) => course(params(), signal));
     this.groups = GROUPS.map(([by]) => new Load(this, (signal) => query(params(), { measures: GROUP_MEASURES, dimensions: [by], limit: MOST, isCompared: true, order: '-cost_nanousd' }, signal)));
     this.heat = new Load(this, (signal) => query(params(), { measures: ['cost_nanousd'], dimensions: ['day_of_week', 'hour_of_day'], limit: 200 }, signal));
     this.month = new Load(this, (signal) => query(monthScope(params(), new Date()), { measures: ['cost_nanousd', 'unpriced_calls'], interval: 'day', limit: 100 }, signal));
@@ -80,7 +84,7 @@ class OverviewPage extends Page {
       <tb-figure label="Cost" value=${`${money(row.cost_nanousd)}${row.unpriced_calls ? '+' : ''}`} exact=${`${exact(row.cost_usd)} USD`} .now=${row.cost_nanousd} .earlier=${before?.cost_nanousd ?? null} rising="bad"><tb-coverage .coverage=${value.coverage}></tb-coverage></tb-figure>
       <tb-figure label="Calls" value=${count(row.calls)} exact=${exact(row.calls)} .now=${row.calls} .earlier=${before?.calls ?? null}></tb-figure>
       <tb-figure label="Tokens" value=${count(row.total_tokens)} exact=${tokens} .now=${row.total_tokens} .earlier=${before?.total_tokens ?? null}></tb-figure>
-      <tb-figure label="Input from cache" value=${percent(row.input_tokens ? (row.cache_read_tokens ?? 0) / row.input_tokens : null)} exact=${`${exact(row.cache_read_tokens)} of ${exact(row.input_tokens)} tokens`}></tb-figure>
+      <tb-figure label="Input from cache" value=${percent(cachedShare(row))} exact=${`${exact(row.cache_read_tokens)} of ${exact(row.input_tokens)} tokens`}></tb-figure>
       <tb-figure label="Failed" value=${percent(rate)} exact=${`${exact(row.errors)} of ${exact(row.calls)} calls`} .now=${rate} .earlier=${before?.calls ? before.errors / before.calls : null} rising="bad"></tb-figure>
       <tb-figure label="Response time, P95" value=${duration(us(row.duration_p95_ms))} note=${`median ${duration(us(row.duration_p50_ms))}`} .now=${row.duration_p95_ms} .earlier=${before?.duration_p95_ms ?? null} rising="bad"></tb-figure>
       <tb-figure label="First token, P95" value=${duration(us(row.ttft_p95_ms))} note=${`median ${duration(us(row.ttft_p50_ms))}`}></tb-figure>
@@ -101,6 +105,14 @@ class OverviewPage extends Page {
       <div class="panel">${this.shown(this.heat, (value) => html`<tb-heat label="Cost by hour of the week" zone=${address.get('zone') ?? ownZone()} .rows=${value.rows}></tb-heat>`, 7)}</div>
     `;
   }
+}
+
+/** Every step of the time and of the one before. @param {URLSearchParams} params @param {AbortSignal} signal @returns {Promise<import('../lib/question.js').Answer>} */
+async function course(params, signal) {
+  const { grain } = spanOf(params, new Date());
+  const answer = await query(params, { measures: SERIES, interval: grain, isCompared: true, limit: 2_000 }, signal);
+  const whole = (/** @type {Record<string, any>[]} */ rows, /** @type {any} */ span) => filled(rows, stepsOf(span, grain), NOTHING);
+  return { ...answer, rows: whole(answer.rows, answer.span), previous: whole(answer.previous ?? [], answer.compared_with) };
 }
 
 /** @param {number | null | undefined} ms */
