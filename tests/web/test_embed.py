@@ -130,3 +130,16 @@ def test_what_fails_says_why_and_is_tried_again_by_a_button(place: Place, open_t
     page.wait_for_selector("#one [title='1,235,457 tokens']")
     assert all("403" in line for line in tab.told)
     tab.told.clear()
+
+
+def test_tokens_that_nobody_told_are_unknown_and_not_0(place: Place, open_tab: Any) -> None:
+    sent = {"authorization": f"Bearer {place.keys['ingest'].text}"}
+    task = {"task_id": "t-1", "run_id": "c-9", "provider": "openai", "model": "gpt-4o", "service": "chat"}
+    assert place.server.ask("POST", "/api/v1/tasks", task, sent).status == 201
+    done = place.server.ask("POST", "/api/v1/tasks/t-1/complete", {"response_text": "So.", "response_id": "r-9"}, sent)
+    assert done.status == 200, done.body
+    body = '<tb-message-usage id="message" message="r-9" label="This answer"></tb-message-usage>'
+    tab = open_tab(place.page(place.token(message="r-9"), body))
+    tab.page.locator("#message").get_by_text("without a price").wait_for()
+    assert "0" not in text(tab.page, "#message").split("1 of 1")[0]
+    assert tab.page.locator("#message").get_by_title("unknown tokens").count() == 3

@@ -228,7 +228,10 @@ class Usage extends Base {
   /** What stands there now: an estimate while streaming and until the record is there, else what the server said. */
   get #shown() {
     const told = this.#data;
-    const base = { input: told?.totalInputTokens, output: told?.totalOutputTokens, total: told?.totalTokens, cost: told?.totalCost, count: told?.messageCount,
+    // Sums are 0 where nothing is known; where all messages are told one by one, they say so.
+    const all = told?.messages?.length && told.messages.length === told.messageCount ? told.messages : [];
+    const known = (name, sum) => (all.length && all.every((one) => one[name] === null) ? null : sum);
+    const base = { input: known('inputTokens', told?.totalInputTokens), output: known('outputTokens', told?.totalOutputTokens), total: known('totalTokens', told?.totalTokens), cost: told?.totalCost, count: told?.messageCount,
       currency: told?.currency ?? this.getAttribute('currency') ?? 'USD', isEstimate: false, partly: told?.estimatedCount ?? 0, unpriced: told?.unpricedCount ?? 0 };
     if (told && told.messageCount && told.unpricedCount === told.messageCount) base.cost = null;
     if (!this.#isOpen) return base;
@@ -237,8 +240,8 @@ class Usage extends Base {
     const output = number('output-tokens') ?? (this.#content ? Math.ceil(this.#content.length / CHARS_A_TOKEN) : undefined);
     const cost = number('estimated-cost');
     const plus = (one, two) => (one === undefined && two === undefined ? undefined : (one ?? 0) + (two ?? 0));
-    return { ...base, isEstimate: true, input: plus(base.input, input), output: plus(base.output, output),
-      total: plus(base.total, plus(input, output)), cost: plus(base.cost ?? undefined, cost) };
+    return { ...base, isEstimate: true, input: plus(base.input ?? undefined, input), output: plus(base.output ?? undefined, output),
+      total: plus(base.total ?? undefined, plus(input, output)), cost: plus(base.cost ?? undefined, cost) };
   }
 
   get #isOpen() { return this.hasAttribute('streaming') || this.#isPending; }
