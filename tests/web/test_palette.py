@@ -9,11 +9,13 @@ from tests.web.look import barriers, loaded
 
 READY = ("tb-figure", "tb-ranking table")
 OFFER = "tb-palette [role=option]"
-FOCUS = """() => {
+DEEPEST = """
     let one = document.activeElement;
     while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement;
+"""
+FOCUS = f"""() => {{{DEEPEST}
     return one?.getAttribute('aria-label') || one?.id || one?.textContent.trim();
-}"""
+}}"""
 IN_MAIN = "() => document.activeElement?.shadowRoot?.activeElement?.id === 'main'"
 
 
@@ -100,11 +102,9 @@ def test_a_slash_is_the_filter_until_single_letters_are_turned_off(tab: Tab) -> 
     assert tab.page.evaluate(FOCUS) != "Filter"
 
 
-LEFT = """() => {
-    let one = document.activeElement;
-    while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement;
+LEFT = f"""() => {{{DEEPEST}
     return !one?.closest('dialog');
-}"""
+}}"""
 PLACES = ("/", "/calls", "/tools", "/runs", "/runs/{run}", "/models", "/users", "/projects", "/settings")
 WITHOUT_FILTER = ("/runs/{run}", "/settings")
 """What shows one thing or no calls has nothing to filter."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Literal
 
 import msgspec
@@ -118,11 +119,9 @@ def _before(store: CallStore, then: Question, shown: Sequence[dict[str, Any]], l
     if not then.dimensions or then.grain is not None:
         return store.ask(then).dicts()[:limit]
     rows = store.ask(msgspec.structs.replace(then, limit=max(limit, COMPARED_ROWS))).dicts()
-    known = {tuple([row[name] for name in then.dimensions]) for row in shown}
-    return [
-        row for place, row in enumerate(rows)
-        if place < limit or tuple([row[name] for name in then.dimensions]) in known
-    ]  # fmt: skip
+    group = itemgetter(*then.dimensions)
+    known = {group(row) for row in shown}
+    return [row for place, row in enumerate(rows) if place < limit or group(row) in known]
 
 
 def sliced(store: CallStore, asked: Question, span: Span, *, is_compared: bool = False) -> Slice:

@@ -128,8 +128,8 @@ def shown_tree(found: Tree) -> RunTree:
 def _nothing(run_id: str) -> RunTree:
     return RunTree(
         run_id=run_id, status="ok", started_at=None, duration_ms=None, calls=0, steps=0, errors=0, failed_calls=0,
-        input_tokens=0,
-        output_tokens=0, cost_usd=None, cost_nanousd=None, priced_calls=0, unpriced_calls=0, nodes=[], is_cut=False,
+        input_tokens=0, output_tokens=0, cost_usd=None, cost_nanousd=None, priced_calls=0, unpriced_calls=0, nodes=[],
+        is_cut=False,
     )  # fmt: skip
 
 

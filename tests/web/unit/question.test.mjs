@@ -20,7 +20,7 @@ test('the period before is drawn where this one is', () => {
 
 test('all groups beyond the largest are one series, and the sums stay', () => {
   const rows = ['a', 'b', 'c', null].flatMap((model, number) => [{ time: '2026-11-22', model, calls: 10 - number }, { time: '2026-11-23', model, calls: 1 }]);
-  const points = stackedPoints(rows, 'model', 'calls', 2);
+  const points = stackedPoints(rows, 'model', 'calls', { most: 2 });
   assert.deepEqual([...new Set(points.map((point) => point.series))], ['a', 'b', 'all others']);
   assert.equal(points.reduce((sum, point) => sum + point.y, 0), rows.reduce((sum, row) => sum + row.calls, 0));
   assert.equal(nameOf(null), 'not told');
@@ -34,6 +34,6 @@ test('groups find themselves in the period before by their name', () => {
 test('a step in which a group has calls and none with a price is unknown, one without calls is 0', () => {
   const row = (time, model, cost_nanousd) => ({ time, model, cost_nanousd });
   const rows = [row('2026-11-22', 'a', null), row('2026-11-22', 'b', 2), row('2026-11-23', 'b', null), row('2026-11-23', 'c', 4), row('2026-11-23', 'd', null)];
-  const told = Object.fromEntries(stackedPoints(rows, 'model', 'cost_nanousd', 2).map(({ x, y, series }) => [`${series} ${x.getUTCDate()}`, y]));
+  const told = Object.fromEntries(stackedPoints(rows, 'model', 'cost_nanousd', { most: 2 }).map(({ x, y, series }) => [`${series} ${x.getUTCDate()}`, y]));
   assert.deepEqual(told, { 'c 22': 0, 'c 23': 4, 'b 22': 2, 'b 23': null, 'all others 22': null, 'all others 23': null });
 });

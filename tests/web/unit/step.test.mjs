@@ -38,6 +38,6 @@ test('the period before is drawn step by step where both have gaps', () => {
 });
 
 test('groups are drawn over all steps', () => {
-  const points = stackedPoints([{ time: '2026-11-23', model: 'a', calls: 1 }], 'model', 'calls', 6, ['2026-11-22', '2026-11-23']);
+  const points = stackedPoints([{ time: '2026-11-23', model: 'a', calls: 1 }], 'model', 'calls', { steps: ['2026-11-22', '2026-11-23'] });
   assert.deepEqual(points.map(({ x, y }) => [x.getUTCDate(), y]), [[22, 0], [23, 1]]);
 });

@@ -197,15 +197,14 @@ class LakeStore:
 
     def feedback(self, call: Call) -> list[Feedback]:
         """See `CallStore.feedback`."""
-        return self._reader.answer(
-            lambda view: of_call([self._folder / path for path in view.hot.get("amendments", ())], call)
-        )
+        return self._reader.answer(lambda view: of_call(self._amendments(view), call))
 
     def run_feedback(self, run_id: str, project: str | None) -> list[Feedback]:
         """See `CallStore.run_feedback`."""
-        return self._reader.answer(
-            lambda view: of_run([self._folder / path for path in view.hot.get("amendments", ())], run_id, project)
-        )
+        return self._reader.answer(lambda view: of_run(self._amendments(view), run_id, project))
+
+    def _amendments(self, view: View) -> list[Path]:
+        return [self._folder / path for path in view.hot.get("amendments", ())]
 
     def search(
         self,

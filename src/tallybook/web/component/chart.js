@@ -6,6 +6,7 @@
 import { LitElement, css, html, nothing } from '../vendor/lit-3.3.3.js';
 import { stepsWithin } from '../lib/range.js';
 import { lineRows, timeText, timesOf } from '../lib/series.js';
+import { keyed } from '../lib/table.js';
 import './csv.js';
 
 /** @typedef {{x: Date, y: number | null, series: string}} Point */
@@ -98,7 +99,7 @@ class Chart extends LitElement {
       <figcaption>
         <h2>${this.label}</h2>
         <button aria-pressed=${this._isTable} @click=${() => { this._isTable = !this._isTable; }}>Table</button>
-        <tb-csv label=${this.label} .rows=${() => lineRows(this.points, this.previous, this.column)} .columns=${['time', 'series', this.column].map((key) => ({ key, label: key }))}></tb-csv>
+        <tb-csv label=${this.label} .rows=${() => lineRows(this.points, this.previous, this.column)} .columns=${keyed('time', 'series', this.column)}></tb-csv>
       </figcaption>
       ${this._isTable ? this.#table() : this.#drawing()}
     </figure>`;

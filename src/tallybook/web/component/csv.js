@@ -1,8 +1,20 @@
 /**
- * The button that hands figures out as a file: every chart and every table has one.
+ * The button that hands figures out as a file, which every chart and every table has, and the heading that it stands in.
  */
-import { LitElement, css, html } from '../vendor/lit-3.3.3.js';
+import { LitElement, css, html, nothing } from '../vendor/lit-3.3.3.js';
 import { csv, save } from '../lib/table.js';
+
+/** Styles of `heading`. */
+export const headed = css`
+  .head { display: flex; align-items: center; gap: var(--tb-2); margin-bottom: var(--tb-2); }
+  h2 { font-size: var(--tb-size); font-weight: 600; margin: 0 auto 0 0; }
+`;
+
+/**
+ * What is shown below, by the id `name`, and its figures as a file.
+ * @param {string} label @param {Csv['rows']} rows @param {import('../lib/table.js').Column[]} columns @param {unknown} [more] beside the label
+ */
+export const heading = (label, rows, columns, more = nothing) => html`<div class="head"><h2 id="name">${label}${more}</h2><tb-csv label=${label} .rows=${rows} .columns=${columns}></tb-csv></div>`;
 
 class Csv extends LitElement {
   static properties = { label: { type: String }, rows: { attribute: false }, columns: { attribute: false } };

@@ -15,7 +15,6 @@ import { spanOf } from '../lib/range.js';
 import { stepsOf } from '../lib/step.js';
 
 const MOST = 1_000;
-const MOST_SERIES = 6;
 
 export class GroupedPage extends Page {
   /**
@@ -42,8 +41,8 @@ export class GroupedPage extends Page {
         ? html`<tb-condition state="empty" heading="No calls in this time"><p>Choose another time or fewer filters.</p></tb-condition>`
         : html`
           <div class="grid">
-            <div class="panel">${this.shown(this.series, (value) => html`<tb-chart label=${`Cost by ${this.noun}`} column="cost_nanousd" .format=${money} .points=${stackedPoints(value.rows, this.by, 'cost_nanousd', MOST_SERIES, steps(value))}></tb-chart>`, 8)}</div>
-            <div class="panel">${this.shown(this.series, (value) => html`<tb-chart label=${`Calls by ${this.noun}`} column="calls" .format=${count} .points=${stackedPoints(value.rows, this.by, 'calls', MOST_SERIES, steps(value))}></tb-chart>`, 8)}</div>
+            <div class="panel">${this.shown(this.series, (value) => html`<tb-chart label=${`Cost by ${this.noun}`} column="cost_nanousd" .format=${money} .points=${stackedPoints(value.rows, this.by, 'cost_nanousd', { steps: steps(value) })}></tb-chart>`, 8)}</div>
+            <div class="panel">${this.shown(this.series, (value) => html`<tb-chart label=${`Calls by ${this.noun}`} column="calls" .format=${count} .points=${stackedPoints(value.rows, this.by, 'calls', { steps: steps(value) })}></tb-chart>`, 8)}</div>
           </div>
           <div class="panel">${this.shown(this.groups, (value) => html`<tb-table label=${`All ${this.noun}s`} order="-cost_nanousd" .columns=${this.columns} .rows=${value.rows} .link=${(/** @type {Record<string, any>} */ row) => this.#link(row, params)}></tb-table>`, 10)}</div>
           ${this.more()}`}

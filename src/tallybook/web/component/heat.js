@@ -3,26 +3,25 @@
  */
 import { LitElement, css, html } from '../vendor/lit-3.3.3.js';
 import { money } from '../lib/format.js';
-import './csv.js';
+import { keyed } from '../lib/table.js';
+import { headed, heading } from './csv.js';
 
-const COLUMNS = ['day', 'hour', 'cost_nanousd'].map((key) => ({ key, label: key }));
+const COLUMNS = keyed('day', 'hour', 'cost_nanousd');
 const DAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
 
 class Heat extends LitElement {
   static properties = { label: { type: String }, rows: { attribute: false }, zone: { type: String } };
 
-  static styles = css`
+  static styles = [headed, css`
     :host { display: block; }
     .scroll { overflow-x: auto; position: relative; }
     table { border-collapse: separate; border-spacing: 2px; width: 100%; min-width: 34rem; table-layout: fixed; }
-    .head { display: flex; align-items: center; gap: var(--tb-2); margin-bottom: var(--tb-2); }
-    h2 { font-size: var(--tb-size); font-weight: 600; margin: 0 auto 0 0; }
     th { font-weight: 400; font-size: var(--tb-size-small); color: var(--tb-text-soft); padding: 0; }
     th:first-child { width: 2.75rem; }
     th[scope='row'] { width: 2.75rem; text-align: left; }
     td { padding: 0; height: 1.35rem; border-radius: 3px; background: color-mix(in oklab, var(--tb-accent) var(--share, 0%), var(--tb-sunken)); }
     span { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
-  `;
+  `];
 
   constructor() {
     super();
@@ -57,7 +56,7 @@ class Heat extends LitElement {
   render() {
     const costs = this.#costs();
     const hours = Array.from({ length: 24 }, (_, hour) => hour);
-    return html`<div class="head"><h2 id="name">${this.label} <small>(${this.zone})</small></h2><tb-csv label=${this.label} .rows=${() => this.#lines()} .columns=${COLUMNS}></tb-csv></div>
+    return html`${heading(this.label, () => this.#lines(), COLUMNS, html` <small>(${this.zone})</small>`)}
       <div class="scroll" tabindex="0" role="region" aria-label=${this.label}><table aria-labelledby="name">
       <thead><tr><th scope="col"><span>Day</span></th>${hours.map((hour) => html`<th scope="col">${hour % 3 ? html`<span>${hour}</span>` : hour}</th>`)}</tr></thead>
       <tbody>${DAYS.map((day, number) => html`<tr><th scope="row">${day}</th>${hours.map((hour) => {

@@ -3,18 +3,17 @@
  */
 import { LitElement, css, html } from '../vendor/lit-3.3.3.js';
 import { count, exact, percent } from '../lib/format.js';
-import './csv.js';
+import { keyed } from '../lib/table.js';
+import { headed, heading } from './csv.js';
 
-const COLUMNS = ['tool', 'uses', 'failures', 'success_rate'].map((key) => ({ key, label: key }));
+const COLUMNS = keyed('tool', 'uses', 'failures', 'success_rate');
 
 class Outcome extends LitElement {
   static properties = { label: { type: String }, rows: { attribute: false }, chosen: { type: String } };
 
-  static styles = css`
+  static styles = [headed, css`
     :host { display: block; }
     table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; table-layout: fixed; }
-    .head { display: flex; align-items: center; gap: var(--tb-2); margin-bottom: var(--tb-2); }
-    h2 { font-size: var(--tb-size); font-weight: 600; margin: 0 auto 0 0; }
     th, td { padding: 0.3rem 0.5rem; text-align: right; font-weight: 400; white-space: nowrap; }
     thead th { color: var(--tb-text-soft); font-size: var(--tb-size-small); border-bottom: 1px solid var(--tb-line); }
     th:first-child { text-align: left; padding-left: 0; width: 50%; }
@@ -26,7 +25,7 @@ class Outcome extends LitElement {
     p { color: var(--tb-text-soft); font-size: var(--tb-size-small); margin: var(--tb-2) 0 0; }
     :focus-visible { outline: 2px solid var(--tb-focus); outline-offset: 2px; }
     @media (max-width: 30rem) { .third { display: none; } }
-  `;
+  `];
 
   constructor() {
     super();
@@ -47,7 +46,7 @@ class Outcome extends LitElement {
   }
 
   render() {
-    return html`<div class="head"><h2 id="name">${this.label}</h2><tb-csv label=${this.label} .rows=${this.rows} .columns=${COLUMNS}></tb-csv></div>
+    return html`${heading(this.label, this.rows, COLUMNS)}
       <table aria-labelledby="name">
       <thead><tr><th scope="col">Tool</th><th scope="col">Uses</th><th scope="col">Failed</th><th scope="col" class="third">Success</th></tr></thead>
       <tbody>${this.rows.map((row) => html`<tr>

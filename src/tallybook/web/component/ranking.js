@@ -6,16 +6,15 @@ import { address } from './shell.js';
 import { change, count, exact, money, percent } from '../lib/format.js';
 import { nameOf } from '../lib/question.js';
 import { parse, printAll } from '../lib/filter.js';
-import './csv.js';
+import { keyed } from '../lib/table.js';
+import { headed, heading } from './csv.js';
 
 class Ranking extends LitElement {
   static properties = { label: { type: String }, by: { type: String }, pairs: { attribute: false }, whole: { attribute: false }, isCut: { type: Boolean } };
 
-  static styles = css`
+  static styles = [headed, css`
     :host { display: block; container-type: inline-size; }
     table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; table-layout: fixed; }
-    .head { display: flex; align-items: center; gap: var(--tb-2); margin-bottom: var(--tb-2); }
-    h2 { font-size: var(--tb-size); font-weight: 600; margin: 0 auto 0 0; }
     th, td { padding: 0.3rem 0.25rem; text-align: right; font-weight: 400; white-space: nowrap; }
     thead th { color: var(--tb-text-soft); font-size: var(--tb-size-small); border-bottom: 1px solid var(--tb-line); }
     th:first-child { text-align: left; padding-left: 0; width: 36%; }
@@ -27,7 +26,7 @@ class Ranking extends LitElement {
     .soft { color: var(--tb-text-soft); font-size: var(--tb-size-small); }
     :focus-visible { outline: 2px solid var(--tb-focus); outline-offset: 2px; }
     @container (max-width: 21rem) { .third { display: none; } th:first-child { width: 48%; } }
-  `;
+  `];
 
   constructor() {
     super();
@@ -53,8 +52,7 @@ class Ranking extends LitElement {
   render() {
     const { whole } = this;
     if (!this.pairs.length) return html`<div class="head"><h2>${this.label}</h2></div><p class="soft">No calls in this time.</p>`;
-    return html`<div class="head"><h2 id="name">${this.label}</h2>
-      <tb-csv label=${this.label} .rows=${this.pairs.map(({ row }) => row)} .columns=${[this.by, 'calls', 'cost_nanousd', 'unpriced_calls'].map((key) => ({ key, label: key }))}></tb-csv></div>
+    return html`${heading(this.label, this.pairs.map(({ row }) => row), keyed(this.by, 'calls', 'cost_nanousd', 'unpriced_calls'))}
       <table aria-labelledby="name">
       <thead><tr><th scope="col">${this.by.replace('_id', '').replaceAll('_', ' ')}</th><th scope="col">Cost</th><th scope="col" class="third">Share</th><th scope="col">Calls</th></tr></thead>
       <tbody>${this.pairs.map(({ row, before }) => html`<tr>

@@ -4,15 +4,13 @@
 import { LitElement, css, html, svg } from '../vendor/lit-3.3.3.js';
 import { count, exact, percent } from '../lib/format.js';
 import { arc, slices } from '../lib/share.js';
-import './csv.js';
+import { headed, heading } from './csv.js';
 
 class Share extends LitElement {
   static properties = { label: { type: String }, noun: { type: String }, unit: { type: String }, parts: { attribute: false } };
 
-  static styles = css`
+  static styles = [headed, css`
     :host { display: block; }
-    .head { display: flex; align-items: center; gap: var(--tb-2); margin-bottom: var(--tb-2); }
-    h2 { font-size: var(--tb-size); font-weight: 600; margin: 0 auto 0 0; }
     .two { display: flex; flex-wrap: wrap; gap: var(--tb-4); align-items: center; }
     .ring { flex: 0 1 13rem; min-width: 9rem; }
     .ring svg { display: block; width: 100%; height: auto; }
@@ -24,7 +22,7 @@ class Share extends LitElement {
     thead th { color: var(--tb-text-soft); font-size: var(--tb-size-small); }
     th:first-child { text-align: left; overflow-wrap: anywhere; }
     th svg { width: 0.75rem; height: 0.75rem; margin-right: var(--tb-2); vertical-align: -0.05rem; }
-  `;
+  `];
 
   constructor() {
     super();
@@ -38,7 +36,7 @@ class Share extends LitElement {
     const total = found.reduce((sum, slice) => sum + slice.value, 0);
     const [first] = found;
     const told = first ? `${found.length} parts, the largest ${first.name} with ${percent(first.share)}. The table holds the figures.` : 'No figures.';
-    return html`<div class="head"><h2 id="name">${this.label}</h2><tb-csv label=${this.label} .rows=${this.parts} .columns=${this.#columns(total)}></tb-csv></div><div class="two">
+    return html`${heading(this.label, this.parts, this.#columns(total))}<div class="two">
       <div class="ring" role="img" aria-label=${`${this.label}. ${told}`}><svg viewBox="-1 -1 2 2" aria-hidden="true">
         ${found.map((slice, number) => svg`<path d=${arc(slice, 0.98, 0.6)} fill=${colour(slice, number)}><title>${`${slice.name}: ${percent(slice.share)}`}</title></path>`)}
         <text y="0.04">${count(total)}</text><text class="soft" y="0.25">${this.unit}</text></svg></div>

@@ -4,16 +4,14 @@
 import { LitElement, css, html, nothing } from '../vendor/lit-3.3.3.js';
 import { address } from './shell.js';
 import { ownZone } from '../lib/range.js';
-import './csv.js';
+import { headed, heading } from './csv.js';
 import { orderOf, sorted, valueOf } from '../lib/table.js';
 
 class Table extends LitElement {
   static properties = { label: { type: String }, columns: { attribute: false }, rows: { attribute: false }, order: { type: String }, link: { attribute: false } };
 
-  static styles = css`
+  static styles = [headed, css`
     :host { display: block; }
-    .head { display: flex; align-items: center; margin-bottom: var(--tb-2); }
-    h2 { font-size: var(--tb-size); margin: 0 auto 0 0; }
     .scroll { overflow-x: auto; position: relative; }
     table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
     th, td { padding: 0.4rem 0.6rem; text-align: right; white-space: nowrap; font-weight: 400; border-bottom: 1px solid var(--tb-line); }
@@ -29,7 +27,7 @@ class Table extends LitElement {
     @media (max-width: 75rem) { .rank-3 { display: none; } }
     @media (max-width: 52rem) { .rank-2 { display: none; } }
     @media (max-width: 34rem) { .rank-1 { display: none; } }
-  `;
+  `];
 
   constructor() {
     super();
@@ -48,7 +46,7 @@ class Table extends LitElement {
     const column = this.columns.find((one) => one.key === key);
     const rows = column ? sorted(this.rows, column, isDescending) : this.rows;
     return html`
-      <div class="head"><h2>${this.label}</h2><tb-csv label=${this.label} .rows=${rows} .columns=${this.columns}></tb-csv></div>
+      ${heading(this.label, rows, this.columns)}
       <div class="scroll" tabindex="0" role="region" aria-label=${this.label}><table>
         <thead><tr>${this.columns.map((one) => html`<th scope="col" class=${kind(one)} aria-sort=${one.key === key ? (isDescending ? 'descending' : 'ascending') : nothing}>
           <button @click=${() => this.#sort(one, key, isDescending)}>${one.label}${one.key === key ? (isDescending ? ' ↓' : ' ↑') : nothing}</button></th>`)}</tr></thead>

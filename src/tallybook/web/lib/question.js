@@ -76,10 +76,10 @@ export function movedPoints(rows, previous, column) {
 
 /**
  * A series a group for the largest groups by what `column` adds up to, the others as one.
- * @param {Record<string, any>[]} rows with `time` and `by` @param {string} by @param {string} column @param {number} [most] @param {string[] | null} [steps] all of the span
+ * @param {Record<string, any>[]} rows with `time` and `by` @param {string} by @param {string} column @param {{most?: number, steps?: string[] | null}} [options] groups with a series of their own; all steps of the span
  * @returns {import('../component/chart.js').Point[]}
  */
-export function stackedPoints(rows, by, column, most = 6, steps = null) {
+export function stackedPoints(rows, by, column, { most = 6, steps = null } = {}) {
   /** @type {Map<string, number>} */
   const sums = new Map();
   for (const row of rows) sums.set(nameOf(row[by]), (sums.get(nameOf(row[by])) ?? 0) + (row[column] ?? 0));

@@ -2,6 +2,8 @@
  * Spans of time as people choose them and as the server is asked: relative ones stay relative in the address.
  */
 
+import { moment } from './format.js';
+
 /** @typedef {{days: number | null, since: string | null, until: string | null, label: string, grain: 'hour' | 'day' | 'week' | 'month'}} Span local days or moments */
 
 export const RANGES = Object.freeze({
@@ -69,7 +71,5 @@ export function stepsWithin(starts, from, to, isBar) {
 
 /** @param {string} iso @param {string} zone @returns {Date} local time as if it were UTC: charts draw local time */
 export function localDate(iso, zone) {
-  const at = new Date(iso);
-  const parts = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' });
-  return new Date(Date.parse(`${parts.format(at).replace(' ', 'T')}Z`) + at.getUTCMilliseconds());
+  return new Date(Date.parse(`${moment(iso, zone).replace(' ', 'T')}Z`) + new Date(iso).getUTCMilliseconds());
 }

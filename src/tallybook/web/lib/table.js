@@ -13,6 +13,9 @@
  * @property {1 | 2 | 3} [rank] the higher, the sooner it is left out on narrow screens
  */
 
+/** Columns of a file, which are called as their keys are. @param {...string} keys @returns {Column[]} */
+export const keyed = (...keys) => keys.map((key) => ({ key, label: key }));
+
 /** @param {Column} column @param {Record<string, any>} row */
 export function valueOf(column, row) {
   return column.value ? column.value(row) : row[column.key];

@@ -120,8 +120,8 @@ class ToolsPage extends Page {
       <div class="grid">
         <div class="panel">${this.shown(this.tools, ({ tools }) => html`<tb-outcome label="Most used" .rows=${tools.slice(0, MOST)} chosen=${chosen ?? ''}></tb-outcome>`, 8)}</div>
         <div class="panel">${this.shown(this.tools, ({ tools }) => html`<tb-share label="Share of uses" noun="Tool" unit="Uses" .parts=${tools.map((/** @type {any} */ row) => ({ name: row.tool, value: row.uses }))}></tb-share>`, 8)}</div>
-        <div class="panel">${this.shown(this.series, ({ rows, span, interval }) => html`<tb-chart label="Uses over time" column="uses" form="bar" .format=${count} .points=${stackedPoints(rows, 'tool', 'uses', 6, stepsOf(span, interval))}></tb-chart>`, 8)}</div>
-        <div class="panel">${this.shown(this.series, ({ rows, span, interval }) => html`<tb-chart label="Failures over time" column="failures" form="bar" .format=${count} .points=${stackedPoints(rows, 'tool', 'failures', 6, stepsOf(span, interval))}></tb-chart>`, 8)}</div>
+        <div class="panel">${this.shown(this.series, ({ rows, span, interval }) => html`<tb-chart label="Uses over time" column="uses" form="bar" .format=${count} .points=${stackedPoints(rows, 'tool', 'uses', { steps: stepsOf(span, interval) })}></tb-chart>`, 8)}</div>
+        <div class="panel">${this.shown(this.series, ({ rows, span, interval }) => html`<tb-chart label="Failures over time" column="failures" form="bar" .format=${count} .points=${stackedPoints(rows, 'tool', 'failures', { steps: stepsOf(span, interval) })}></tb-chart>`, 8)}</div>
       </div>
       <div class="panel">${this.shown(this.tools, ({ tools, total }) => html`<tb-table label="All tools" order="-uses" .columns=${TOOL_COLUMNS} .rows=${toolRows(tools, total.uses, this.slow.value?.rows ?? [])} .link=${(/** @type {Record<string, any>} */ row) => `/tools?${with_(params, 'tool', row.tool)}`}></tb-table>`, 8)}
         ${this.slow.error ? html`<p class="soft">P95 and runs are not known: ${this.slow.error.message}</p>` : nothing}</div>
