@@ -8,7 +8,7 @@ from tallybook.model.call import Run
 from tallybook.store.base import UNREFLECTED, Building
 from tallybook.store.memory_state import MemoryState
 from tallybook.store.sqlite.state import SqliteState
-from tallybook.store.tally import Entry
+from tallybook.store.tally import Entry, response_key
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -22,7 +22,8 @@ def entry(call_id, run_id="r", *, response=None, quality=0, at=50, **more):
     told = {
         "ended_at_us": at + 10, "errors": 0, "input_tokens": 10, "output_tokens": 1, "cost_nanousd": 100, **more,
     }  # fmt: skip
-    return Entry(call_id=call_id, response=response, run_id=run_id, quality=quality, started_at_us=at, **told)
+    key = None if response is None else response_key(response)
+    return Entry(call_id=call_id, response=key, run_id=run_id, quality=quality, started_at_us=at, **told)
 
 
 def follow(state, *entries, segment="s", offset=1, is_sealed=False):

@@ -11,7 +11,7 @@ from tallybook.model.errors import StorageError
 from tallybook.store.sqlite import totals
 from tallybook.store.sqlite.migrations import STEPS
 from tallybook.store.sqlite.state import SqliteState
-from tallybook.store.tally import Entry
+from tallybook.store.tally import Entry, response_key
 
 
 def entry(call_id: str, input_tokens: int = 1) -> Entry:
@@ -63,6 +63,29 @@ def test_totals_of_an_earlier_schema_are_made_anew(tmp_path):
     assert state.offsets() == {} and state.run("r") is None
     state.follow([entry("a")], "seg", 1, sequence=0)
     assert state.run("r").call_count == 1
+    state.close()
+
+
+def test_a_response_of_the_schema_that_knew_it_by_its_text_is_known_by_its_number(tmp_path):
+    con = sqlite3.connect(tmp_path / "state.db")
+    for step in STEPS[:-1]:
+        for statement in step:
+            con.execute(statement)
+    con.execute("INSERT INTO runs (run_id, call_count, input_tokens, cost_nanousd) VALUES ('r', 2, 8, 10)")
+    con.executemany(
+        "INSERT INTO records (call_id, response, segment, run_id, quality, started_at_us, errors, input_tokens, "
+        "output_tokens, cost_nanousd, is_sealed, weight) VALUES (?, ?, 's', 'r', 0, 50, 0, 4, 1, 5, 0, 1)",
+        [("a", "openai\x1fresp_é"), ("b", None)],
+    )
+    con.execute("INSERT INTO offsets VALUES ('s', 100)")
+    con.execute(f"PRAGMA user_version = {len(STEPS) - 1}")
+    con.commit()
+    con.close()
+    state = SqliteState(tmp_path / "state.db")
+    assert state.offsets() == {"s": 100}
+    again = entry("c")._replace(response=response_key("openai\x1fresp_é"), started_at_us=60)
+    state.follow([again, entry("d")], "t", 1, sequence=0)
+    assert (state.run("r").call_count, state.run("r").input_tokens) == (3, 9)
     state.close()
 
 

@@ -8,6 +8,7 @@ weights are 0, and the totals are the lake's.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,8 +20,8 @@ class Entry(NamedTuple):
     """What one record of a call adds to its run."""
 
     call_id: str
-    response: str | None
-    """Provider and response id, which tell the call across sources."""
+    response: int | None
+    """What stands for provider and response id, which tell the call across sources: `response_key`."""
     run_id: str | None
     quality: int
     """The smaller the better: `quality.quality_number`."""
@@ -42,7 +43,7 @@ class Record(NamedTuple):
 
     number: int
     call_id: str
-    response: str | None
+    response: int | None
     segment: str
     run_id: str | None
     quality: int
@@ -70,12 +71,21 @@ class Figures(NamedTuple):
         return Figures(*(mine + times * its for mine, its in zip(self, other, strict=True)))
 
 
+def response_key(told: str) -> int:
+    """Provider and response id as 64 bits with a sign: an index of numbers takes a third of what one of texts does.
+
+    Among a million calls two have one key by chance in one of thirty million ledgers.
+    """
+    raw = hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(raw, "little", signed=True)
+
+
 def entry_of(call: Call, cost: Cost) -> Entry:
     """A call that was read from a line, with its cost, as what it adds. Its run is its run, else its session."""
     usage = call.usage
     return Entry(
         call.call_id,
-        None if call.response_id is None else f"{call.provider}\x1f{call.response_id}",
+        None if call.response_id is None else response_key(f"{call.provider}\x1f{call.response_id}"),
         call.run_id if call.run_id is not None else call.session_id,
         quality_number(call),
         call.started_at_us,

@@ -111,11 +111,11 @@ class Totals:
                 if not repeated.isdisjoint((entry.call_id, entry.response)):
                     self._add_one(entry, segment, is_sealed)
 
-    def _repeated(self, entries: Sequence[Entry]) -> set[str | None]:
+    def _repeated(self, entries: Sequence[Entry]) -> set[str | int | None]:
         """Call ids and responses that are known already, or are told twice here: nearly always none."""
-        calls = [entry.call_id for entry in entries]
-        responses = [entry.response for entry in entries if entry.response is not None]
-        found: set[str | None] = set()
+        calls: list[str | int] = [entry.call_id for entry in entries]
+        responses: list[str | int] = [entry.response for entry in entries if entry.response is not None]
+        found: set[str | int | None] = set()
         for column, keys in (("call_id", calls), ("response", responses)):
             if len(set(keys)) < len(keys):
                 found.update(key for key, count in Counter(keys).items() if count > 1)
@@ -164,7 +164,7 @@ class Totals:
         left = [*(one for one in group if one not in same), fresh]
         self._settle(self._sealed_among(left, [fresh]) if is_sealed else left)
 
-    def _group(self, call_id: str, response: str | None) -> list[Record]:
+    def _group(self, call_id: str, response: int | None) -> list[Record]:
         rows = self._con.execute(f"SELECT {_FIELDS} FROM records WHERE call_id = ?", (call_id,)).fetchall()
         if response is not None:
             rows += self._con.execute(
