@@ -88,6 +88,39 @@ def test_figures_are_short_for_the_eye_exact_on_hover_and_no_barrier_for_anybody
     tab.shot(f"embed-{scheme}")
 
 
+def test_a_sum_says_what_it_leaves_open_in_every_form(place: Place, open_tab: Any) -> None:
+    place.record(chat_id="c-2", user_id="ada", message_id="m-2", model="nobody-s-model", input_tokens=10)
+    place.record(chat_id="c-2", user_id="ada", message_id="m-3", input_tokens=1_000_000, output_tokens=0)
+    place.record(chat_id="c-3", user_id="ada", message_id="m-4", model="nobody-s-model")
+    body = """<tb-chat-usage id="mini" chat="c-2" user="ada" variant="mini"></tb-chat-usage>
+    <tb-chat-usage id="full" chat="c-2" user="ada"></tb-chat-usage>
+    <tb-chat-usage id="dark" chat="c-3" user="ada"></tb-chat-usage>
+    <tb-chat-usage id="empty" chat="c-4" user="ada"></tb-chat-usage>"""
+    page = open_tab(place.page(place.token(user="ada"), body)).page
+    for name in ("mini", "full"):
+        page.wait_for_selector(f"#{name} [title='2.5 USD, 1 of 2 without a price']")
+        assert "$2.50+" in text(page, f"#{name}")
+    page.wait_for_selector("#dark [title='cost unknown']")
+    told = text(page, "#dark")
+    for name in ("Input", "Output", "Total", "Per message"):
+        assert f"{name} \u2013 unknown" in told, told
+    assert "Messages 1" in told
+    page.wait_for_selector("#empty [title='0 tokens']")
+
+
+def test_a_message_that_is_written_counts_in_what_one_takes(place: Place, open_tab: Any) -> None:
+    place.record(chat_id="c-2", user_id="ada", message_id="m-2", input_tokens=100, output_tokens=0)
+    body = '<tb-chat-usage id="one" chat="c-2" user="ada"></tb-chat-usage>'
+    page = open_tab(place.page(place.token(user="ada"), body)).page
+    page.wait_for_selector("#one [title='100 tokens']")
+    page.evaluate(
+        """const one = document.querySelector('#one');
+        one.setAttribute('input-tokens', '300');
+        one.setAttribute('streaming', '');"""
+    )
+    assert "Per message 200" in text(page, "#one")
+
+
 def test_a_policy_without_anything_inline_is_kept(place: Place, open_tab: Any) -> None:
     page = open_tab(place.page(place.token(user="ada"))).page
     for name in NAMES:

@@ -45,14 +45,14 @@ class MessageUsage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class TokenUsage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Sums over messages. `unpriced_count` of them are in neither sum of cost."""
+    """Sums over messages. `unpriced_count` of them are in neither sum of cost; tokens are null where none told any."""
 
     chat_id: str | None
     user_id: str | None
     message_id: str | None
-    total_input_tokens: int
-    total_output_tokens: int
-    total_tokens: int
+    total_input_tokens: int | None
+    total_output_tokens: int | None
+    total_tokens: int | None
     total_estimated_cost: float
     total_actual_cost: float
     total_cost: float
@@ -84,15 +84,18 @@ def token_usage(
     if chat_id is not None:
         by_session = (Filter("session_id", "eq", chat_id), Filter("run_id", "ne", chat_id))
         parts = [(*filters, Filter("run_id", "eq", chat_id)), (*filters, *by_session)]
-    sums = dict.fromkeys(("calls", "input", "output", "total", "estimated", "actual", "guessed", "priced"), 0)
+    sums = dict.fromkeys(("calls", "estimated", "actual", "guessed", "priced"), 0)
+    tokens: dict[str, int | None] = dict.fromkeys(("input", "output", "total"))
     for part in parts:
-        _add(sums, store, scope, part)
+        _add(sums, tokens, store, scope, part)
+    if not sums["calls"]:
+        tokens = dict.fromkeys(tokens, 0)
     wanted = min(messages, MESSAGES_MAX) if user_id is None or chat_id is not None or message_id is not None else 0
     found = [call for part in parts for call in _calls(store, scope, part, wanted)]
     found.sort(key=lambda call: (call.started_at_us, call.call_id), reverse=True)
     return TokenUsage(
-        chat_id=chat_id, user_id=user_id, message_id=message_id, total_input_tokens=sums["input"],
-        total_output_tokens=sums["output"], total_tokens=sums["total"],
+        chat_id=chat_id, user_id=user_id, message_id=message_id, total_input_tokens=tokens["input"],
+        total_output_tokens=tokens["output"], total_tokens=tokens["total"],
         total_estimated_cost=sums["estimated"] / 1e9, total_actual_cost=sums["actual"] / 1e9,
         total_cost=(sums["estimated"] + sums["actual"]) / 1e9, currency=scope.currency, message_count=sums["calls"],
         estimated_count=sums["guessed"], unpriced_count=sums["calls"] - sums["priced"],
@@ -111,7 +114,9 @@ def _of_message(store: CallStore, scope: Scope, filters: Sequence[Filter], messa
     )
 
 
-def _add(sums: dict[str, int], store: CallStore, scope: Scope, filters: tuple[Filter, ...]) -> None:
+def _add(
+    sums: dict[str, int], tokens: dict[str, int | None], store: CallStore, scope: Scope, filters: tuple[Filter, ...]
+) -> None:
     """Add the figures of the calls; amounts in another currency day by day, each at its rate."""
     span = scope.span
     grain = None if scope.rates is None else "day"
@@ -125,8 +130,9 @@ def _add(sums: dict[str, int], store: CallStore, scope: Scope, filters: tuple[Fi
     for row in answer.dicts():
         sums["calls"] += row["calls"]
         sums["priced"] += row["priced_calls"]
-        for name in ("input", "output", "total"):
-            sums[name] += row[f"{name}_tokens"] or 0
+        for name, known in tokens.items():
+            told = row[f"{name}_tokens"]
+            tokens[name] = known if told is None else told + (known or 0)
         is_estimate = row["cost_status"] == _ESTIMATED
         sums["guessed"] += row["calls"] if is_estimate else 0
         cost = row["cost_nanousd"] or 0

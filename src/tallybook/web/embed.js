@@ -97,6 +97,17 @@ function make(tag, given = {}, ...children) {
 /** A figure short for the eye, exact on hover and for screen readers. */
 const figure = (short, exact, isEstimate = false) => make('span', { title: `${isEstimate ? 'about ' : ''}${exact}` },
   make('span', { 'aria-hidden': 'true' }, `${isEstimate && short !== '–' ? '≈' : ''}${short}`), make('span', { class: 'sr' }, `${isEstimate ? 'about ' : ''}${exact}`));
+
+/** What a sum of costs leaves open: messages without a price, and those that are estimated. @param {any} shown */
+const reserve = ({ unpriced, partly, count: all }) => [unpriced ? `${unpriced} of ${all} without a price` : '', partly ? `${partly} of ${all} estimated` : ''].filter(Boolean).join(', ');
+
+/** A cost; `+` where some of it has no price, `≈` where some is estimated, and in words which. @param {any} shown */
+function costFigure(shown) {
+  if (shown.cost === null || shown.cost === undefined) return figure('–', 'cost unknown', shown.isEstimate);
+  const open = shown.isEstimate ? '' : reserve(shown);
+  const short = `${shown.partly && !shown.isEstimate ? '≈' : ''}${money(shown.cost, shown.currency)}${shown.unpriced ? '+' : ''}`;
+  return figure(short, `${grouped(shown.cost)} ${shown.currency}${open ? `, ${open}` : ''}`, shown.isEstimate);
+}
 const skeleton = () => make('span', { class: 'wait', 'aria-hidden': 'true' });
 
 const Base = globalThis.HTMLElement ?? class {};
@@ -228,10 +239,7 @@ class Usage extends Base {
   /** What stands there now: an estimate while streaming and until the record is there, else what the server said. */
   get #shown() {
     const told = this.#data;
-    // Sums are 0 where nothing is known; where all messages are told one by one, they say so.
-    const all = told?.messages?.length && told.messages.length === told.messageCount ? told.messages : [];
-    const known = (name, sum) => (all.length && all.every((one) => one[name] === null) ? null : sum);
-    const base = { input: known('inputTokens', told?.totalInputTokens), output: known('outputTokens', told?.totalOutputTokens), total: known('totalTokens', told?.totalTokens), cost: told?.totalCost, count: told?.messageCount,
+    const base = { input: told?.totalInputTokens, output: told?.totalOutputTokens, total: told?.totalTokens, cost: told?.totalCost, count: told?.messageCount,
       currency: told?.currency ?? this.getAttribute('currency') ?? 'USD', isEstimate: false, partly: told?.estimatedCount ?? 0, unpriced: told?.unpricedCount ?? 0 };
     if (told && told.messageCount && told.unpricedCount === told.messageCount) base.cost = null;
     if (!this.#isOpen) return base;
@@ -253,7 +261,7 @@ class Usage extends Base {
     const variant = this.hasAttribute('streaming') && this.localName === 'tb-message-usage' ? 'streaming' : this.getAttribute('variant') ?? 'full';
     const isBlank = this.#isLoading && !this.#data && !shown.isEstimate;
     const tokens = (value) => (isBlank ? skeleton() : figure(count(value), `${grouped(value)} tokens`, shown.isEstimate));
-    const cost = () => (isBlank ? skeleton() : figure(money(shown.cost, shown.currency), shown.cost === null || shown.cost === undefined ? 'cost unknown' : `${grouped(shown.cost)} ${shown.currency}`, shown.isEstimate));
+    const cost = () => (isBlank ? skeleton() : costFigure(shown));
     const label = this.getAttribute('label') ?? this.title_;
     const box = variant === 'full' ? this.#full(label, shown, tokens, cost, isBlank) : this.#small(variant, label, shown, tokens, cost);
     box.setAttribute('aria-busy', String(this.#isLoading));
@@ -269,14 +277,12 @@ class Usage extends Base {
     const row = (name, value) => make('div', {}, make('dt', {}, name), make('dd', {}, value));
     const rows = [row('Input', tokens(shown.input)), row('Output', tokens(shown.output)), row('Total', tokens(shown.total)), row('Cost', cost())];
     if (this.localName !== 'tb-message-usage') {
-      const each = shown.count ? shown.total / shown.count : null;
+      const messages = shown.count + (shown.isEstimate ? 1 : 0); // The one that is written is in the tokens already.
+      const each = messages && shown.total !== null && shown.total !== undefined ? shown.total / messages : null;
       rows.push(row('Messages', isBlank ? skeleton() : figure(count(shown.count), grouped(shown.count))));
       rows.push(row('Per message', isBlank ? skeleton() : figure(count(each), each === null ? 'unknown' : `${grouped(Math.round(each))} tokens`)));
     }
-    let note = '';
-    if (shown.isEstimate) note = 'Estimate while the answer streams';
-    else if (shown.unpriced) note = `${shown.unpriced} of ${shown.count} without a price`;
-    else if (shown.partly) note = `${shown.partly} of ${shown.count} estimated`;
+    const note = shown.isEstimate ? 'Estimate while the answer streams' : reserve(shown);
     const told = this.#error ? make('p', { class: 'note bad', role: 'alert' }, `Not loaded: ${this.#error.message}`) : make('p', { class: 'note', role: 'status' }, note);
     return make('div', { class: 'box full', role: 'group', 'aria-label': label }, make('div', { class: 'head' }, make('span', {}, label),
       shown.isEstimate ? make('span', { class: 'dot', 'aria-hidden': 'true' }) : this.#retry), make('dl', {}, ...rows), told);
