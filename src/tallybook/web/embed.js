@@ -63,7 +63,7 @@ sheet?.replaceSync(`
 /** `1.2M`, `950`, `–`. @param {number | null | undefined} value */
 export function count(value) {
   if (value === null || value === undefined) return '–';
-  const units = /** @type {[number, string][]} */ ([[1e9, 'B'], [1e6, 'M'], [1e3, 'k']]);
+  const units = /** @type {[number, string][]} */ ([[1e12, 'T'], [1e9, 'B'], [1e6, 'M'], [1e3, 'k']]);
   const found = units.find(([unit]) => value >= unit * (unit === 1e3 ? 1 : 0.99995));
   if (!found) return String(Math.round(value));
   const part = value / found[0];
