@@ -132,6 +132,17 @@ def test_costs_over_time_are_those_of_the_token_whatever_is_asked(server: Runnin
     assert b"bob" not in answer.body
 
 
+def test_a_chat_is_the_run_or_the_session_of_its_calls_over_time_as_in_its_sum(server: Running) -> None:
+    for session, run in (("c-7", None), ("c-7", "r-1"), ("c-8", "c-8"), ("c-8", None), ("c-9", "r-2"), (None, "c-9")):
+        log = {"operation": "chat", "model": "gpt-4o", "provider": "openai", "session_id": session, "run_id": run}
+        assert server.post("/api/ai-usage", {name: value for name, value in log.items() if value}).status == 201
+    whole = [costs(server, f"chatId={chat}", token(server, chat=chat)) for chat in ("c-7", "c-8")]
+    assert whole == [2, 2] == [count(server, f"chatId={chat}", token(server, chat=chat)) for chat in ("c-7", "c-8")]
+    answer = server.ask("GET", "/api/v1/page/costs", headers=token(server, chat="c-9"))
+    assert answer.json()["total"]["calls"] == 1
+    assert "calls of other runs in the session 'c-9' are not in these figures" in answer.body.decode()
+
+
 def test_runs_and_their_trees_are_those_of_the_token(server: Running) -> None:
     for run_id, user, project, visibility in (
         ("r-ada", "ada", "shop", "private"), ("r-bob", "bob", "shop", "private"), ("r-all", "cat", "shop", "project"),

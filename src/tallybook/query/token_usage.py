@@ -103,6 +103,27 @@ def token_usage(
     )  # fmt: skip
 
 
+def of_chat(store: CallStore, scope: Scope, chat_id: str) -> Scope:
+    """A scope of the calls of a chat, which is their run or their session, for who cannot add up two answers.
+
+    Where some calls are the chat's by their run alone and others by their session alone, those of the run, and a
+    remark that there are others.
+    """
+    span = scope.span
+    run, session = Filter("run_id", "eq", chat_id), Filter("session_id", "eq", chat_id)
+
+    def has(*filters: Filter) -> bool:
+        given = (*scope.filters, *filters)
+        return bool(store.calls(given, since_us=span.since_us, until_us=span.until_us, limit=1))
+
+    if not has(session, Filter("run_id", "ne", chat_id)):
+        return scope.within(run)
+    if not has(run, Filter("session_id", "ne", chat_id)):
+        return scope.within(session)
+    scope.hear([f"calls of other runs in the session {chat_id[:100]!r} are not in these figures"])
+    return scope.within(run)
+
+
 def _of_message(store: CallStore, scope: Scope, filters: Sequence[Filter], message_id: str) -> Filter:
     for name in ("call_id", *_OF_MESSAGE):
         given = Filter(name, "eq", message_id)

@@ -18,6 +18,7 @@ from tallybook.model.errors import InputError, NotFound
 from tallybook.model.question import Filter, Grain
 from tallybook.query import usage
 from tallybook.query.plain import report
+from tallybook.query.token_usage import of_chat
 from tallybook.runs import manage, page
 from tallybook.server.context import Context
 from tallybook.server.error import HttpError, json
@@ -92,8 +93,8 @@ async def get_costs(request: Request, context: Context) -> Response:
     scope = given.scope(request, context, days=DAYS)
     chat = _own("chat", given.one("chat_id"), token.chat if token else None)
     user = _own("user", given.one("user"), token.user if token else None) if token else None
-    own = [Filter(field, "eq", value) for field, value in (("run_id", chat), ("user_id", user)) if value is not None]
-    scope = msgspec.structs.replace(scope, filters=(*scope.filters, *own))
+    if user is not None:
+        scope = scope.within(Filter("user_id", "eq", user))
     interval = cast(Grain | None, given.choice("interval", ("hour", "day", "week", "month")))
     by = given.by()
     for name in by:
@@ -103,7 +104,8 @@ async def get_costs(request: Request, context: Context) -> Response:
             )
 
     def work(store: Any) -> Any:
-        return report("timeseries", usage.course(store, scope, interval, by))
+        own = scope if chat is None else of_chat(store, scope, chat)
+        return report("timeseries", usage.course(store, own, interval, by))
 
     return await answered(request, context, scope.span, work)
 

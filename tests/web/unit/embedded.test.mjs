@@ -13,9 +13,9 @@ test('every token can be set by the page, and its colour scheme stays its own', 
 
 test('an answer becomes a series a group, the dearest by name', () => {
   const points = coursePoints({ series: [
-    { by: { model: 'a' }, points: [{ time: '2026-11-25', cost_nanousd: 5 }, { time: '2026-11-26', cost_nanousd: null }] },
-    { by: { model: null }, points: [{ time: '2026-11-25', cost_nanousd: 9 }] },
+    { by: { model: 'a' }, points: [{ time: '2026-11-25', cost: 5e-9 }, { time: '2026-11-26', cost: null }] },
+    { by: { model: null }, points: [{ time: '2026-11-25', cost: 9e-9 }] },
   ] });
   assert.deepEqual(points.map(({ series, y }) => [series, y]), [['not told', 9], ['not told', 0], ['a', 5], ['a', null]]);
-  assert.deepEqual(coursePoints({ series: [{ by: {}, points: [{ time: '2026-11-25', cost_nanousd: 5 }] }] }).map(({ series }) => series), ['cost']);
+  assert.deepEqual(coursePoints({ series: [{ by: {}, points: [{ time: '2026-11-25', cost: 5e-9 }] }] }).map(({ series }) => series), ['cost']);
 });

@@ -37,9 +37,10 @@ export async function dress(root) {
 
 /** Cost over time. @param {HTMLElement} place @param {Told} data @param {HTMLElement} host */
 function chart(place, data, host) {
-  const { currency, symbol, rate } = told(data);
+  const currency = data.currency ?? 'USD';
+  const symbol = currency === 'USD' ? '$' : `${currency} `;
   render(html`<tb-chart column="cost_nanousd" .label=${`Cost by ${data.interval}`} .points=${coursePoints(data)} .form=${host.getAttribute('form') ?? 'bar'} .height=${Number(host.getAttribute('height')) || 200}
-    .format=${(/** @type {number | null} */ value) => money(value, { symbol, rate })} title=${currency}></tb-chart>`, place);
+    .format=${(/** @type {number | null} */ value) => money(value, { symbol })} title=${currency}></tb-chart>`, place);
 }
 
 /** Runs, the latest first. @param {HTMLElement} place @param {Told} data @param {HTMLElement} host */
@@ -76,15 +77,6 @@ function tree(place, data, host) {
   render(html`<tb-tree .nodes=${data.nodes} .total=${data.duration_ms}
     @tb-open=${(/** @type {CustomEvent} */ event) => { event.stopPropagation(); host.dispatchEvent(new CustomEvent('tb-call', { detail: event.detail, bubbles: true, composed: true })); }}></tb-tree>
     ${data.is_cut ? html`<p class="soft">The first ${exact(data.nodes.length)} steps; the sums are over all.</p>` : nothing}`, place);
-}
-
-/** The currency of an answer. @param {Told} data */
-function told(data) {
-  const currency = data.currency ?? 'USD';
-  const total = data.total ?? {};
-  // Amounts come in nano-USD and once in the currency asked for: their ratio is the rate.
-  const rate = currency === 'USD' || !total.cost_usd ? 1 : total.cost / total.cost_usd;
-  return { currency, rate, symbol: currency === 'USD' ? '$' : `${currency} ` };
 }
 
 export const show = Object.freeze({ chart, runs, tree });

@@ -21,12 +21,12 @@ export function embedTokens(css) {
 
 /**
  * @param {Record<string, any>} course the answer of `/api/v1/page/costs`
- * @returns {import('../component/chart.js').Point[]} nano-USD; the largest series by name, the others as one
+ * @returns {import('../component/chart.js').Point[]} billionths of the answer's currency, each day at its own rate; the largest series by name, the others as one
  */
 export function coursePoints(course) {
   const rows = course.series.flatMap((/** @type {Record<string, any>} */ one) => {
     const by = Object.values(one.by).map(nameOf).join(', ') || 'cost';
-    return one.points.map((/** @type {Record<string, any>} */ point) => ({ time: point.time, by, cost: point.cost_nanousd }));
+    return one.points.map((/** @type {Record<string, any>} */ point) => ({ time: point.time, by, cost: typeof point.cost === 'number' ? Math.round(point.cost * 1e9) : null }));
   });
   return stackedPoints(rows, 'by', 'cost');
 }
