@@ -79,11 +79,7 @@ def token_usage(
     filters = scope.filters if user_id is None else (*scope.filters, Filter("user_id", "eq", user_id))
     if message_id is not None:
         filters = (*filters, _of_message(store, scope, filters, message_id))
-    # A chat is the run of its calls, or their session: calls that name both are counted by the run alone.
-    parts: list[tuple[Filter, ...]] = [filters]
-    if chat_id is not None:
-        by_session = (Filter("session_id", "eq", chat_id), Filter("run_id", "ne", chat_id))
-        parts = [(*filters, Filter("run_id", "eq", chat_id)), (*filters, *by_session)]
+    parts = [filters] if chat_id is None else [(*filters, *part) for part in _parts(chat_id)]
     sums = dict.fromkeys(("calls", "estimated", "actual", "guessed", "priced"), 0)
     tokens: dict[str, int | None] = dict.fromkeys(("input", "output", "total"))
     for part in parts:
@@ -103,6 +99,14 @@ def token_usage(
     )  # fmt: skip
 
 
+def _parts(chat_id: str) -> tuple[tuple[Filter, ...], tuple[Filter, ...]]:
+    """A chat is the run of its calls, or their session: calls that name both are counted by the run alone."""
+    return (
+        (Filter("run_id", "eq", chat_id),),
+        (Filter("session_id", "eq", chat_id), Filter("run_id", "ne", chat_id)),
+    )
+
+
 def of_chat(store: CallStore, scope: Scope, chat_id: str) -> Scope:
     """A scope of the calls of a chat, which is their run or their session, for who cannot add up two answers.
 
@@ -110,16 +114,16 @@ def of_chat(store: CallStore, scope: Scope, chat_id: str) -> Scope:
     remark that there are others.
     """
     span = scope.span
-    run, session = Filter("run_id", "eq", chat_id), Filter("session_id", "eq", chat_id)
+    (run,), beside = _parts(chat_id)
 
     def has(*filters: Filter) -> bool:
         given = (*scope.filters, *filters)
         return bool(store.calls(given, since_us=span.since_us, until_us=span.until_us, limit=1))
 
-    if not has(session, Filter("run_id", "ne", chat_id)):
+    if not has(*beside):
         return scope.within(run)
     if not has(run, Filter("session_id", "ne", chat_id)):
-        return scope.within(session)
+        return scope.within(beside[0])
     scope.hear([f"calls of other runs in the session {chat_id[:100]!r} are not in these figures"])
     return scope.within(run)
 

@@ -11,10 +11,6 @@ from tallybook.model.errors import StorageError
 from tallybook.store.sqlite import managed
 from tallybook.store.tally import response_key
 
-_RECORD = (
-    "number, call_id, response, segment, run_id, quality, started_at_us, errors, input_tokens, output_tokens, "
-    "cost_nanousd, is_sealed, weight, has_repeat"
-)
 STEPS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE runs (
@@ -82,28 +78,14 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE reflected ADD COLUMN past TEXT",
     ),
     (  # A response is known by a number, not by its text.
-        "DROP INDEX records_by_call",
         "DROP INDEX records_by_response",
-        "DROP INDEX records_by_segment",
-        "ALTER TABLE records RENAME TO records_before",
-        """CREATE TABLE records (
-            number INTEGER PRIMARY KEY AUTOINCREMENT, call_id TEXT NOT NULL, response INTEGER, segment TEXT NOT NULL,
-            run_id TEXT, quality INTEGER NOT NULL, started_at_us INTEGER NOT NULL, errors INTEGER NOT NULL,
-            input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost_nanousd INTEGER,
-            is_sealed INTEGER NOT NULL, weight INTEGER NOT NULL, has_repeat INTEGER NOT NULL DEFAULT 0
-        ) STRICT""",
-        f"INSERT INTO records ({_RECORD}) SELECT {_RECORD.replace('response', 'response_key(response)')} "
-        "FROM records_before",
-        "DROP TABLE records_before",
-        "CREATE INDEX records_by_call ON records (call_id)",
+        "ALTER TABLE records RENAME COLUMN response TO told",
+        "ALTER TABLE records ADD COLUMN response INTEGER",
+        "UPDATE records SET response = response_key(told) WHERE told IS NOT NULL",
+        "ALTER TABLE records DROP COLUMN told",
         "CREATE INDEX records_by_response ON records (response) WHERE response IS NOT NULL",
-        "CREATE INDEX records_by_segment ON records (segment) WHERE is_sealed = 0",
     ),
 )
-
-
-def _response_key(told: str | None) -> int | None:
-    return None if told is None else response_key(told)
 
 
 def migrate(con: sqlite3.Connection, path: str) -> None:
@@ -113,7 +95,7 @@ def migrate(con: sqlite3.Connection, path: str) -> None:
         raise StorageError(
             f"{path}: schema {version} is newer than this program's {len(STEPS)}", hint="upgrade tallybook"
         )
-    con.create_function("response_key", 1, _response_key, deterministic=True)
+    con.create_function("response_key", 1, response_key, deterministic=True)
     while version < len(STEPS):
         con.execute("BEGIN IMMEDIATE")
         try:

@@ -44,7 +44,7 @@ class SqliteState(SqliteRuns, SqliteTasks, SqliteAccess, SqliteParts):
                 # What the server acknowledges of tasks and of records in parts is here alone: it survives power loss.
                 self._con.execute("PRAGMA synchronous = FULL")
                 # Records of a flood change pages all over their indexes: kept in memory, and copied to the file less
-                # often, they cost a quarter less (`bench/ingest.py`).
+                # often, they cost less (`bench/totals.py`).
                 self._con.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
                 self._con.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
                 migrate(self._con, str(path))
