@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tallybook.cli.main import main
 from tallybook.ingest import seal as sealing
 from tallybook.journal.writer import Writer
 from tallybook.model import codec
@@ -27,3 +30,17 @@ print([name for name in sys.modules if "duckdb" in name])
     lines = done.stdout.splitlines()
     assert lines[0].startswith("No calls in: ") and lines[1].startswith("The latest call is of 2026-02-02 02:40,")
     assert lines[-1] == "[]"
+
+
+@pytest.mark.parametrize(("asked", "sought"), [(["gpt*"], "~gpt "), (["x", "*sonnet*"], "~sonnet "), (["*"], "")])
+def test_a_star_that_finds_nothing_is_told_to_be_no_wildcard(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[str], sought: str
+) -> None:
+    writer = Writer(tmp_path, "telemetry", segment_bytes_max=1 << 20)
+    writer.append(codec.encode(Call(call_id="a", started_at_us=1_770_000_000_000_000, provider="x", model="m")), 0)
+    writer.close()
+    chosen = [word for model in asked for word in ("--model", model)]
+    assert main(["calls", *chosen, "--all", "--dir", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert ("no wildcard" in text) is bool(sought)
+    assert sought in text

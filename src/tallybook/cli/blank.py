@@ -26,8 +26,21 @@ def blank(view: View, noun: str = "calls") -> Iterator[str]:
     text = f"No {noun} {span}{f', with {clean(about)}' if about else ''} (times in {view.zone})."
     yield from wrap(text, page.width)
     yield page.dim(f"The latest call is of {figure.moment(at, view.zone, page)}, {figure.age(at, view.now_us)}.")
+    sought = _without_stars(view)
+    if sought:
+        text = f"A * is no wildcard here: ~{clean(sought)} finds all that contain it."
+        yield from (page.dim(line) for line in wrap(text, page.width))
     if about:
         yield from (page.dim(line) for line in wrap("`--by` on `costs` shows which values there are.", page.width))
+
+
+def _without_stars(view: View) -> str:
+    """What the first filter value with a `*` seems to look for; empty when none has one."""
+    for one in view.scope.filters:
+        for value in one.value if isinstance(one.value, list | tuple | set | frozenset) else (one.value,):
+            if isinstance(value, str) and "*" in value and value.strip("*"):
+                return max(value.split("*"), key=len)
+    return ""
 
 
 def empty(view: View) -> Iterator[str]:
