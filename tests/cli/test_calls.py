@@ -4,6 +4,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from tallybook.cli.main import main
+
 from .conftest import PIPE, TERMINAL, Run, text
 
 
@@ -35,3 +41,10 @@ Time                 Call                                  Model   Operation  Pr
 1 of these 2 calls unpriced; `tallybook doctor` says why
 """
     )
+
+
+def test_csv_without_a_row_has_its_header(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["calls", "--csv", "--dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("call_id,started_at,provider,")
+    assert main(["sql", "SELECT call_id, model FROM calls", "--csv", "--dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "call_id,model\n"

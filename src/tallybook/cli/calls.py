@@ -67,9 +67,10 @@ def calls(view: View, limit: int, oldest: bool, slower: float | None, dearer: fl
     if view.is_json:
         view.write_json({"report": "calls", "is_cut": is_cut, "calls": [plain_call(call) for call in found]})
     elif view.is_csv:
-        from tallybook.export.csv import cells  # here, because most runs write text
+        from tallybook.export.csv import COLUMNS as NAMES  # here, because most runs write text
+        from tallybook.export.csv import cells
 
-        view.write_csv(cells(call) for call in found)
+        view.write_csv((cells(call) for call in found), NAMES)
     elif not view.is_blank(len(found)):
         for line in lines(found, view.scope, view.page, is_cut=is_cut):
             view.host.say(line)

@@ -49,7 +49,8 @@ def sql(view: View, statement: str, limit: int) -> None:
     if view.is_json:
         view.write_json([{name: cell(value) for name, value in row.items()} for row in answer.dicts()])
     elif view.is_csv:
-        view.write_csv({name: cell(value) for name, value in row.items()} for row in answer.dicts())
+        rows_told = ({name: cell(value) for name, value in row.items()} for row in answer.dicts())
+        view.write_csv(rows_told, answer.columns)
     else:
         for line in lines(answer, view.page):
             view.host.say(line)

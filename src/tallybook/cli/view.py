@@ -109,11 +109,11 @@ class View:
         text = msgspec.json.format(msgspec.json.encode(data), indent=2).decode()
         self.host.say(text if self.page.has_unicode else _ascii(text))
 
-    def write_csv(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """A header and the rows."""
+    def write_csv(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
+        """A header and the rows; the header `columns` where there is no row."""
         from tallybook.export.csv import write  # here, because most runs write text
 
-        write(rows, self.host.out)
+        write(rows, self.host.out, columns)
 
     def is_blank(self, count: int, noun: str = "calls") -> bool:
         """Whether there is nothing to show; then says where was looked and what to do. Never for JSON or CSV."""

@@ -7,7 +7,7 @@ run as a formula gets a `'` before it.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, TextIO
 
@@ -49,14 +49,16 @@ def _cell(value: Any) -> Any:
     return safe(msgspec.json.encode(value).decode()) if value else ""
 
 
-def write(rows: Iterable[Mapping[str, Any]], out: TextIO) -> None:
-    """A header from the first row's keys, then the rows. Nothing at all for no row."""
+def write(rows: Iterable[Mapping[str, Any]], out: TextIO, columns: Sequence[str] = ()) -> None:
+    """A header from the first row's keys, then the rows. For no row the header `columns`, nothing without them."""
     writer = None
     for row in rows:
         if writer is None:
             writer = csv.writer(out, lineterminator="\n")
             writer.writerow(row.keys())
         writer.writerow([_cell(value) for value in row.values()])
+    if writer is None and columns:
+        csv.writer(out, lineterminator="\n").writerow(columns)
 
 
 def _ms(duration_us: int | None) -> float | None:
