@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tallybook.cli.main import main
 from tallybook.ingest import seal as sealing
 from tallybook.journal.writer import Writer
 from tallybook.model import codec
 from tallybook.model.call import Call
+
+from .conftest import Run
 
 
 def test_a_day_without_calls_needs_no_query_engine_to_name_the_latest(tmp_path: Path) -> None:
@@ -33,14 +34,7 @@ print([name for name in sys.modules if "duckdb" in name])
 
 
 @pytest.mark.parametrize(("asked", "sought"), [(["gpt*"], "~gpt "), (["x", "*sonnet*"], "~sonnet "), (["*"], "")])
-def test_a_star_that_finds_nothing_is_told_to_be_no_wildcard(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[str], sought: str
-) -> None:
-    writer = Writer(tmp_path, "telemetry", segment_bytes_max=1 << 20)
-    writer.append(codec.encode(Call(call_id="a", started_at_us=1_770_000_000_000_000, provider="x", model="m")), 0)
-    writer.close()
-    chosen = [word for model in asked for word in ("--model", model)]
-    assert main(["calls", *chosen, "--all", "--dir", str(tmp_path)]) == 0
-    text = capsys.readouterr().out
+def test_a_star_that_finds_nothing_is_told_to_be_no_wildcard(run: Run, asked: list[str], sought: str) -> None:
+    text = run("calls", *(word for model in asked for word in ("--model", model)), "--all").out
     assert ("no wildcard" in text) is bool(sought)
     assert sought in text

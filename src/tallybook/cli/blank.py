@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tallybook.cli import figure
 from tallybook.cli.table import clean, wrap
+from tallybook.model.question import Filter
 from tallybook.query.filters import told
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def blank(view: View, noun: str = "calls") -> Iterator[str]:
     text = f"No {noun} {span}{f', with {clean(about)}' if about else ''} (times in {view.zone})."
     yield from wrap(text, page.width)
     yield page.dim(f"The latest call is of {figure.moment(at, view.zone, page)}, {figure.age(at, view.now_us)}.")
-    sought = _without_stars(view)
+    sought = _without_stars(view.scope.filters)
     if sought:
         text = f"A * is no wildcard here: ~{clean(sought)} finds all that contain it."
         yield from (page.dim(line) for line in wrap(text, page.width))
@@ -34,13 +35,11 @@ def blank(view: View, noun: str = "calls") -> Iterator[str]:
         yield from (page.dim(line) for line in wrap("`--by` on `costs` shows which values there are.", page.width))
 
 
-def _without_stars(view: View) -> str:
-    """What the first filter value with a `*` seems to look for; empty when none has one."""
-    for one in view.scope.filters:
-        for value in one.value if isinstance(one.value, list | tuple | set | frozenset) else (one.value,):
-            if isinstance(value, str) and "*" in value and value.strip("*"):
-                return max(value.split("*"), key=len)
-    return ""
+def _without_stars(filters: Sequence[Filter]) -> str:
+    """What the first wanted value with a `*` seems to look for; empty when none has one."""
+    wanted = [one.value for one in filters if one.op in ("eq", "in", "contains")]
+    values = [text for value in wanted for text in (value if isinstance(value, tuple) else (value,))]
+    return next((max(text.split("*"), key=len) for text in values if "*" in text and text.strip("*")), "")
 
 
 def empty(view: View) -> Iterator[str]:

@@ -67,10 +67,9 @@ def calls(view: View, limit: int, oldest: bool, slower: float | None, dearer: fl
     if view.is_json:
         view.write_json({"report": "calls", "is_cut": is_cut, "calls": [plain_call(call) for call in found]})
     elif view.is_csv:
-        from tallybook.export.csv import COLUMNS as NAMES  # here, because most runs write text
-        from tallybook.export.csv import cells
+        from tallybook.export import csv  # here, because most runs write text
 
-        view.write_csv((cells(call) for call in found), NAMES)
+        sum(csv.calls([found], view.host.out))
     elif not view.is_blank(len(found)):
         for line in lines(found, view.scope, view.page, is_cut=is_cut):
             view.host.say(line)

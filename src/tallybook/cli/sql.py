@@ -47,10 +47,9 @@ def sql(view: View, statement: str, limit: int) -> None:
     rows = answer.rows[:limit] if limit else answer.rows
     answer = Answer(answer.columns, rows, answer.warnings)
     if view.is_json:
-        view.write_json([{name: cell(value) for name, value in row.items()} for row in answer.dicts()])
+        view.write_json(list(_plain(answer)))
     elif view.is_csv:
-        rows_told = ({name: cell(value) for name, value in row.items()} for row in answer.dicts())
-        view.write_csv(rows_told, answer.columns)
+        view.write_csv(_plain(answer), answer.columns)
     else:
         for line in lines(answer, view.page):
             view.host.say(line)
@@ -58,6 +57,11 @@ def sql(view: View, statement: str, limit: int) -> None:
         view.host.remark(view.host.err_page.dim(f"There are more rows than these {limit:,}: --limit 0 gives all."))
     for warning in answer.warnings:
         view.host.remark(view.host.err_page.warn(f"Warning: {clean(warning)}"))
+
+
+def _plain(answer: Answer) -> Iterator[dict[str, Any]]:
+    """The rows with values that JSON has."""
+    return ({name: cell(value) for name, value in row.items()} for row in answer.dicts())
 
 
 def lines(answer: Answer, page: Page) -> Iterator[str]:
